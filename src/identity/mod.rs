@@ -1,0 +1,266 @@
+//! Who is asking: people, their rights, and how surely we know them.
+//!
+//! * A **user** is a person with an account; a [`UserId`] is theirs for ever, names and addresses may change.
+//! * A **right** is what the gateway lets a user do to itself. **Groups** are the organisation's own words and mean
+//!   nothing here beyond the policy.
+//! * A **caller** is whoever sent the request at hand: nobody we know, or a user in a live session.
+//! * **Factors** count how a session was proven; **freshness** is how long ago.
+
+pub mod assertion;
+pub mod keys;
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::time::Timestamp;
+
+/// A user's id: a UUID (version 7), stable for life. The `sub` of every assertion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UserId(pub Uuid);
+
+/// A session's public id: shown in lists and in the `sid` claim, of no use for signing in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(pub Uuid);
+
+/// What a user may do to the gateway itself. A right includes no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Right {
+    /// Users, groups, rights, locks, sessions; grants every right.
+    Administrator,
+    /// Settings and messages pages, not users.
+    Settings,
+    /// Sees, confirms and denies operations; resets passwords.
+    TokenValidator,
+    /// Makes personal clients.
+    ClientCreator,
+    /// Lists and revokes everybody's clients; grants `client-creator`.
+    ClientManager,
+    /// Reads every page, changes nothing.
+    Auditor,
+}
+
+/// How a session was proven, as in the `amr` claim (RFC 8176 where it has a name for it).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Amr {
+    /// A password.
+    Pwd,
+    /// A one-time code.
+    Otp,
+}
+
+/// What is known of a user wherever they act. A snapshot: whoever decides reads it fresh, or from a cache that is told
+/// of every change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// For ever theirs.
+    pub id: UserId,
+    /// The user name, as they write it.
+    pub name: String,
+    /// First and last name.
+    pub full_name: String,
+    /// The mail address, as they write it.
+    pub email: String,
+    /// `en` or `fr`, when chosen.
+    pub language: Option<String>,
+    /// The organisation's own words, sorted.
+    pub groups: Vec<String>,
+    /// What they may do to the gateway, sorted.
+    pub rights: Vec<Right>,
+    /// Whether they may act at all.
+    pub state: UserState,
+    /// Nobody before this moment.
+    pub valid_from: Option<Timestamp>,
+    /// Nobody from this moment on.
+    pub valid_until: Option<Timestamp>,
+}
+
+/// Whether a user may act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserState {
+    /// May sign in.
+    Active,
+    /// Switched off by an administrator.
+    Disabled,
+}
+
+/// A user in a live session.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// The session's public id.
+    pub session: SessionId,
+    /// Who.
+    pub user: Arc<User>,
+    /// How they proved it, in order.
+    pub amr: Vec<Amr>,
+    /// When they last proved it from the start.
+    pub auth_time: Timestamp,
+    /// When they last gave a second factor in this session.
+    pub second_factor_at: Option<Timestamp>,
+}
+
+/// Whoever sent the request at hand.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// Nobody we know.
+    Anonymous,
+    /// A user in a live session.
+    User(Arc<SignedIn>),
+}
+
+// === impl User ===
+
+impl User {
+    /// Whether they may act now: active, and inside their dates.
+    pub fn may_act(&self, now: Timestamp) -> bool {
+        self.state == UserState::Active
+            && self.valid_from.is_none_or(|from| now >= from)
+            && self.valid_until.is_none_or(|until| now < until)
+    }
+
+    /// Whether they hold `right`.
+    pub fn has(&self, right: Right) -> bool {
+        self.rights.contains(&right)
+    }
+
+    /// Whether they are in `group`.
+    pub fn is_in(&self, group: &str) -> bool {
+        self.groups.iter().any(|own| own == group)
+    }
+}
+
+// === impl SignedIn ===
+
+impl SignedIn {
+    /// 1 with a password alone, 2 with a second factor.
+    pub fn factors(&self) -> u8 {
+        if self.second_factor_at.is_some() { 2 } else { 1 }
+    }
+}
+
+// === impl Caller ===
+
+impl Caller {
+    /// The user, when there is one.
+    pub fn user(&self) -> Option<&User> {
+        match self {
+            Self::Anonymous => None,
+            Self::User(signed_in) => Some(&signed_in.user),
+        }
+    }
+}
+
+// === impl ids and rights ===
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for UserId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl Right {
+    /// As policies, commands and the store write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+            Self::Settings => "settings",
+            Self::TokenValidator => "token-validator",
+            Self::ClientCreator => "client-creator",
+            Self::ClientManager => "client-manager",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Right {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        <Self as clap::ValueEnum>::from_str(text, false).map_err(|_| UnknownWord)
+    }
+}
+
+impl Amr {
+    /// As the claim and the store write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pwd => "pwd",
+            Self::Otp => "otp",
+        }
+    }
+}
+
+impl FromStr for Amr {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "pwd" => Ok(Self::Pwd),
+            "otp" => Ok(Self::Otp),
+            _ => Err(UnknownWord),
+        }
+    }
+}
+
+impl UserState {
+    /// As the store and the pages' programs write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl FromStr for UserState {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "active" => Ok(Self::Active),
+            "disabled" => Ok(Self::Disabled),
+            _ => Err(UnknownWord),
+        }
+    }
+}
+
+/// A word that is none of those expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a word this version knows")]
+pub struct UnknownWord;

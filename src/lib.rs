@@ -1,0 +1,6 @@
+//! Vantail: a reverse-proxy authentication gateway that **holds** a sensitive request until a token validator confirms it.
+pub mod config;
+pub mod identity;
+pub mod policy;
+pub mod secret;
+pub mod time;

@@ -1,0 +1,55 @@
+//! The policy: which requests pass, which ask for more, which are held, which are refused.
+//!
+//! * A **network** is a named list of addresses. A **site** is one protected application: hosts, backends, rules.
+//! * A **rule** *matches* (methods, paths, query, form, json, headers), then *requires* (access, users, groups, networks,
+//!   factors, freshness). The first rule that matches decides alone; none: refused.
+//! * **Facts** are what the request says, already canonical. [`decide::decide`] is a pure function of policy, facts, caller and time.
+//! * A **permit** says that a request may be forwarded. Only this module makes one, and forwarding takes one.
+//!
+//! Flow: `load` reads the files into a checked [`Policy`] or a list of faults → `decide` per request → `explain`, `lint`
+//! and `cases` (policy tests) are the same decision, told.
+
+pub mod canonical;
+pub mod decide;
+pub mod explain;
+pub mod fault;
+pub mod lint;
+pub mod load;
+pub mod cases;
+pub mod networks;
+pub mod rule;
+pub mod security;
+pub mod site;
+
+pub use canonical::{CanonicalTarget, NotCanonical};
+pub use decide::{BodyFacts, Decision, Facts, Permit, Refusal, StepUp, decide, decide_confirmed};
+pub use fault::{Fault, Warning};
+pub use networks::{NetworkSet, Networks};
+pub use rule::{Access, Hold, Rule, SelfConfirm, Title};
+pub use security::Security;
+pub use site::{Backend, HeaderNames, Site};
+
+use std::sync::Arc;
+
+/// Everything `policies/` says, checked. Immutable: a reload makes a new one and swaps.
+#[derive(Debug)]
+pub struct Policy {
+    /// Named networks.
+    pub networks: Networks,
+    /// In file-name order.
+    pub sites: Vec<Arc<Site>>,
+    /// `security.toml`.
+    pub security: Security,
+}
+
+impl Policy {
+    /// The site that answers to `host` (no port, lower case); nothing for a stranger's host.
+    pub fn site_for_host(&self, host: &str) -> Option<&Arc<Site>> {
+        self.sites.iter().find(|site| site.hosts.iter().any(|own| own == host))
+    }
+
+    /// The site called `name`.
+    pub fn site(&self, name: &str) -> Option<&Arc<Site>> {
+        self.sites.iter().find(|site| site.name == name)
+    }
+}

@@ -1,0 +1,1 @@
+//! Reading, filtering, verifying and exporting the trail.

@@ -48,7 +48,6 @@ pub struct OperationToken([u8; 8]);
 pub struct OperationTokenDigest([u8; 32]);
 
 /// A value sealed at rest. The type says what is inside; only [`Keyring::open`] with the same [`Place`] gives it back.
-#[derive(Clone, PartialEq, Eq)]
 pub struct Sealed<T> {
     bytes: Vec<u8>,
     holds: PhantomData<fn() -> T>,
@@ -303,6 +302,12 @@ impl<T> Sealed<T> {
     /// For the store, without a copy.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
+    }
+}
+
+impl<T> Clone for Sealed<T> {
+    fn clone(&self) -> Self {
+        Self::from_stored(self.bytes.clone())
     }
 }
 

@@ -1,8 +1,13 @@
 //! Vantail: a reverse-proxy authentication gateway that **holds** a sensitive request until a token validator confirms it.
+pub mod account;
 pub mod audit;
 pub mod config;
 pub mod identity;
+pub mod notify;
+pub mod operation;
 pub mod policy;
+pub mod portal;
 pub mod secret;
+pub mod session;
 pub mod store;
 pub mod time;

@@ -1,0 +1,1 @@
+//! The MAC over an operation's record; checked at every read that matters.

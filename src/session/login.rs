@@ -16,16 +16,30 @@ pub struct Login { pub accounts: Accounts, pub sessions: Sessions }
 #[derive(Debug)]
 pub enum Step { /// Ask for a code.
     SecondFactor(SessionToken), /// Show the enrolment.
-    Enrol(SessionToken), /// In.
+    Enrol(SessionToken), /// Ask for a new password: the one given was temporary.
+    ChangePassword(SessionToken), /// In.
     SignedIn(SessionToken, Arc<SignedIn>) }
 /// Why not.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError { /// One answer for unknown, wrong, locked, disabled, expired.
     #[error("the name or the password is not right, or the account is locked")] Refused, /// The sign-in on its way is gone (timed out, used, ended): begin again.
-    #[error("this sign-in is over; begin again")] Over, /// Hashing queue is full.
+    #[error("this sign-in is over; begin again")] Over, /// The new password cannot be taken.
+    #[error(transparent)] NewPassword(#[from] NewPasswordFault), /// There is a confirmed second factor already: it must be reset first.
+    #[error("a second factor is enrolled already")] AlreadyEnrolled, /// Hashing queue is full.
     #[error(transparent)] Busy(#[from] Busy), /// Nothing can be checked.
     #[error(transparent)] Store(#[from] StoreError), /// A sealed seed did not open.
     #[error(transparent)] Sealed(#[from] crate::secret::DoesNotOpen) }
+/// What is wrong with a new password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NewPasswordFault { /// Fewer characters than `passwords.minimum_length`.
+    #[error("the new password is too short: it needs at least {minimum} characters")] TooShort { #[expect(missing_docs, reason = "the message says it")] minimum: usize }, /// More than 1024 bytes.
+    #[error("the new password is too long: at most 1024 bytes")] TooLong, /// The temporary one again.
+    #[error("the new password is the temporary one: choose another")] Unchanged }
+/// What is given to prove it again.
+#[derive(Debug)]
+pub struct Proof { /// The password.
+    pub password: SecretText, /// The code, where a second factor is enrolled.
+    pub code: Option<String> }
 /// Where the browser is.
 #[derive(Debug, Clone)]
 pub struct Browser { /// Its own words.
@@ -41,7 +55,9 @@ impl Login {
     /// The first right code: active from now on. A pending session becomes live; a live one gets its second factor. All other sessions of the user end.
     pub async fn confirm_enrolment(&self, security: &Security, session: &SessionRow, code: &str, browser: &Browser, origin: &Origin) -> Result<Step, LoginError> { let _ = (security, session, code, browser, origin); todo!() }
     /// Password (and code where enrolled) again, in a live session: `auth_time` and `second_factor_at` are now; the token is rotated.
-    pub async fn reauthenticate(&self, security: &Security, session: &SessionRow, password: SecretText, code: Option<&str>, browser: &Browser, origin: &Origin) -> Result<Step, LoginError> { let _ = (security, session, password, code, browser, origin); todo!() }
+    pub async fn reauthenticate(&self, security: &Security, session: &SessionRow, proof: Proof, browser: &Browser, origin: &Origin) -> Result<Step, LoginError> { let _ = (security, session, proof, browser, origin); todo!() }
+    /// The new password, for a pending session of stage `ChangePassword` (any other: `Over`). All other sessions of the user end.
+    pub async fn change_password(&self, security: &Security, session: &SessionRow, new: SecretText, browser: &Browser, origin: &Origin) -> Result<Step, LoginError> { let _ = (security, session, new, browser, origin); todo!() }
     /// A code alone, in a live session with one factor or a stale one (step-up).
     pub async fn step_up(&self, security: &Security, session: &SessionRow, code: &str, browser: &Browser, origin: &Origin) -> Result<Step, LoginError> { let _ = (security, session, code, browser, origin); todo!() }
     /// Ends the session.

@@ -5,4 +5,4 @@
 pub mod cache;
 pub mod login;
 pub use cache::{Presented, Sessions};
-pub use login::{Login, LoginError, Step};
+pub use login::{Browser, Login, LoginError, NewPasswordFault, Proof, Step};

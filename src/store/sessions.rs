@@ -9,7 +9,8 @@ use std::net::IpAddr;
 #[serde(rename_all = "kebab-case")]
 pub enum Stage { /// Password given, second factor still to come: opens nothing but its own page.
     SecondFactor, /// Password given, must enrol a second factor first.
-    Enrol, /// Signed in.
+    Enrol, /// Proven, but the password is a temporary one: it must be changed first. As text `change-password`.
+    ChangePassword, /// Signed in.
     Live }
 /// A session as stored.
 #[derive(Debug, Clone)]

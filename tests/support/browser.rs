@@ -1,0 +1,213 @@
+//! A real browser: Chromium, driven through its WebDriver, without a window and without a word to anybody but this machine.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use fantoccini::error::CmdError;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::json;
+
+use super::soon;
+
+/// A desktop's window.
+pub const DESKTOP: (u32, u32) = (1280, 900);
+/// A small telephone's.
+pub const TELEPHONE: (u32, u32) = (360, 740);
+
+/// A running browser with a profile of its own. Both it and its driver end when this is dropped.
+pub struct Browser {
+    /// For whatever is not here.
+    pub client: Client,
+    driver: Child,
+    _profile: tempfile::TempDir,
+}
+
+/// How a browser is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup {
+    /// Width and height in CSS pixels.
+    pub window: (u32, u32),
+    /// `en`, `fr`.
+    pub language: &'static str,
+    /// Whether it asks for dark pages.
+    pub dark: bool,
+    /// Whether pages may run scripts.
+    pub scripts: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { window: DESKTOP, language: "en", dark: false, scripts: true }
+    }
+}
+
+// === impl Browser ===
+
+impl Browser {
+    /// Starts one.
+    pub async fn start(setup: Setup) -> Self {
+        let profile = tempfile::Builder::new().prefix("vantail-browser-").tempdir().expect("a temporary folder");
+        let (driver, port) = start_driver(profile.path());
+        let capabilities = capabilities(setup, profile.path());
+        let address = format!("http://127.0.0.1:{port}");
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        let connecting = builder.capabilities(capabilities).connect(&address);
+        let client = soon("starting the browser", connecting).await.expect("a browser");
+        let browser = Self { client, driver, _profile: profile };
+        browser.resize(setup.window).await;
+        browser
+    }
+
+    /// Sets the size of the page, in CSS pixels. A window would not become narrower than 500.
+    pub async fn resize(&self, (width, height): (u32, u32)) {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
+    }
+
+    /// Opens `url`.
+    pub async fn open(&self, url: &str) {
+        soon("opening a page", self.client.goto(url)).await.expect("a page");
+    }
+
+    /// Waits for the element that `css` selects, and gives its text.
+    pub async fn text(&self, css: &str) -> String {
+        let found = self.client.wait().for_element(Locator::Css(css));
+        soon(css, async { found.await?.text().await }).await.unwrap_or_else(|error| panic!("{css}: {error}"))
+    }
+
+    /// Waits for the field called `name` and types `value` into it.
+    pub async fn fill(&self, name: &str, value: &str) {
+        let css = format!("[name='{name}']");
+        let found = self.client.wait().for_element(Locator::Css(&css));
+        let typing = async { found.await?.send_keys(value).await };
+        soon(&css, typing).await.unwrap_or_else(|error| panic!("{css}: {error}"));
+    }
+
+    /// Waits for the element that `css` selects and clicks it.
+    pub async fn click(&self, css: &str) {
+        let found = self.client.wait().for_element(Locator::Css(css));
+        soon(css, async { found.await?.click().await }).await.unwrap_or_else(|error| panic!("{css}: {error}"));
+    }
+
+    /// The address shown.
+    pub async fn address(&self) -> String {
+        soon("reading the address", self.client.current_url()).await.expect("an address").to_string()
+    }
+
+    /// The page's text as a person reads it.
+    pub async fn page_text(&self) -> String {
+        self.text("body").await
+    }
+
+    /// Whether the page is wider than the window: then a person has to move it sideways to read it.
+    pub async fn is_wider_than_the_window(&self) -> bool {
+        let script = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
+        let answer = soon("measuring", self.client.execute(script, Vec::new())).await;
+        answer.expect("an answer").as_bool().expect("yes or no")
+    }
+
+    /// Saves a picture of the whole page, as PNG.
+    pub async fn screenshot(&self, file: &Path) {
+        let picture = self.devtools("Page.captureScreenshot", json!({ "captureBeyondViewport": true })).await;
+        let data = picture["data"].as_str().expect("a picture");
+        let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, data).expect("base64");
+        std::fs::write(file, bytes).expect("a file that can be written");
+    }
+
+    /// Ends the browser. Dropping it does too, less politely.
+    pub async fn close(self) {
+        let client = self.client.clone();
+        soon("closing the browser", client.close()).await.expect("the browser closes");
+    }
+
+    /// A command of Chromium's own.
+    async fn devtools(&self, command: &'static str, parameters: serde_json::Value) -> serde_json::Value {
+        let issued = self.client.issue_cmd(DevTools { command, parameters });
+        let answer: Result<_, CmdError> = soon(command, issued).await;
+        answer.unwrap_or_else(|error| panic!("{command}: {error}"))
+    }
+}
+
+impl Drop for Browser {
+    /// A driver that is told to end takes its browser along.
+    fn drop(&mut self) {
+        let _told = Command::new("kill").args(["-TERM", &self.driver.id().to_string()]).status();
+        let _ended = self.driver.wait();
+    }
+}
+
+/// chromedriver's way to Chromium's own commands.
+#[derive(Debug)]
+struct DevTools {
+    command: &'static str,
+    parameters: serde_json::Value,
+}
+
+impl fantoccini::wd::WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        let body = json!({ "cmd": self.command, "params": self.parameters });
+        (http::Method::POST, Some(body.to_string()))
+    }
+}
+
+/// Starts the driver on a port of its choice and reads which.
+fn start_driver(home: &Path) -> (Child, u16) {
+    let mut driver = Command::new("chromedriver")
+        .args(["--port=0", "--log-level=SEVERE"])
+        .env("HOME", home)
+        .env("XDG_CONFIG_HOME", home)
+        .env("XDG_CACHE_HOME", home)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver is installed: apt-get install chromium-driver");
+    let port = port_said(driver.stdout.take().expect("piped above"));
+    (driver, port)
+}
+
+/// `ChromeDriver was started successfully on port 41237.`
+fn port_said(stdout: ChildStdout) -> u16 {
+    let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+    let port = lines.find_map(|line| line.rsplit_once("on port ")?.1.trim_end_matches('.').parse().ok());
+    std::thread::spawn(move || lines.for_each(drop));
+    port.expect("chromedriver says its port")
+}
+
+fn capabilities(setup: Setup, profile: &Path) -> serde_json::Map<String, serde_json::Value> {
+    let (width, height) = setup.window;
+    let mut arguments = vec![
+        "--headless".to_owned(),
+        "--no-sandbox".to_owned(),
+        "--disable-gpu".to_owned(),
+        "--disable-dev-shm-usage".to_owned(),
+        "--disable-quic".to_owned(),
+        "--no-first-run".to_owned(),
+        "--disable-background-networking".to_owned(),
+        "--disable-component-update".to_owned(),
+        "--disable-sync".to_owned(),
+        "--disable-search-engine-choice-screen".to_owned(),
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1".to_owned(),
+        format!("--lang={}", setup.language),
+        format!("--window-size={width},{height}"),
+        format!("--user-data-dir={}", profile.join("profile").display()),
+    ];
+    if setup.dark {
+        arguments.push("--blink-settings=preferredColorScheme=0".to_owned());
+    }
+    let mut preferences = json!({ "intl.accept_languages": setup.language });
+    if !setup.scripts {
+        preferences["profile.managed_default_content_settings.javascript"] = json!(2);
+    }
+    let capabilities = json!({
+        "browserName": "chrome",
+        "acceptInsecureCerts": true,
+        "goog:chromeOptions": { "args": arguments, "prefs": preferences },
+    });
+    capabilities.as_object().cloned().expect("an object")
+}

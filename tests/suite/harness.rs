@@ -75,7 +75,7 @@ async fn the_backend_misbehaves_as_it_is_told() {
 async fn the_backend_comes_back_where_it_was() {
     let backend = Backend::start().await;
     let (addr, url) = (backend.addr(), backend.url());
-    drop(backend);
+    backend.stop().await;
     let backend = Backend::start_on(addr).await;
     assert_eq!(url, format!("http://{addr}"));
     assert_eq!(Person::at(&backend.url()).open("/").await.body, "ok");
@@ -202,9 +202,9 @@ async fn pyjwt_is_there_and_refuses_what_it_cannot_verify() {
     backend.answer_with(Behaviour::Normal(Reply::ok(r#"{"keys":[]}"#)));
     let keys = backend.url();
     let expected = Expected { keys: &keys, audience: "demo", issuer: "http://localhost" };
-    let refused = std::thread::scope(|scope| scope.spawn(|| python::verify("e30.e30.e30", expected)).join().unwrap());
+    let refused = python::verify("e30.e30.e30", expected).await;
     assert!(refused.unwrap_err().contains("Error"));
-    assert_eq!(python::python("print(6 * 7)", &[]).unwrap().trim(), "42");
+    assert_eq!(python::python("print(6 * 7)", &[]).await.unwrap().trim(), "42");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,6 +244,7 @@ async fn the_application_speaks_websocket_to_a_browser() {
     browser.open(&format!("http://{}/headers", app.addr())).await;
     assert!(browser.page_text().await.contains("accept-language fr"));
     browser.open(&format!("http://{}/echo", app.addr())).await;
+    browser.text("#state.connected").await;
     browser.fill("words", " there").await;
     browser.click("#say button").await;
     assert_eq!(browser.text("#answers li").await, "Ahoy there");

@@ -16,7 +16,7 @@ use super::{ANY_PORT, soon};
 pub struct Backend {
     addr: SocketAddr,
     shared: Arc<Shared>,
-    _serving: JoinSet<()>,
+    serving: JoinSet<()>,
 }
 
 /// How requests are answered.
@@ -89,7 +89,12 @@ impl Backend {
         let shared = Arc::new(Shared { state, changed: watch::Sender::new(()) });
         let mut serving = JoinSet::new();
         serving.spawn(accept(listener, Arc::clone(&shared)));
-        Self { addr, shared, _serving: serving }
+        Self { addr, shared, serving }
+    }
+
+    /// Stops listening and cuts every connection: from now on it refuses.
+    pub async fn stop(mut self) {
+        self.serving.shutdown().await;
     }
 
     /// Where it listens.

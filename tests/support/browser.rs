@@ -174,7 +174,7 @@ fn start_driver(home: &Path) -> (Child, u16) {
 /// `ChromeDriver was started successfully on port 41237.`
 fn port_said(stdout: ChildStdout) -> u16 {
     let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
-    let port = lines.find_map(|line| line.rsplit_once("on port ")?.1.trim_end_matches('.').parse().ok());
+    let port = lines.find_map(|line| line.rsplit_once("successfully on port ")?.1.trim_end_matches('.').parse().ok());
     std::thread::spawn(move || lines.for_each(drop));
     port.expect("chromedriver says its port")
 }

@@ -2,8 +2,9 @@ const state = document.getElementById("state");
 const words = document.getElementById("words");
 const answers = document.getElementById("answers");
 const socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/ws");
-socket.addEventListener("open", () => { state.textContent = "connected"; });
-socket.addEventListener("close", () => { state.textContent = "closed"; });
+const say = (word) => { state.textContent = word; state.className = word; };
+socket.addEventListener("open", () => say("connected"));
+socket.addEventListener("close", () => say("closed"));
 socket.addEventListener("message", (event) => {
   const answer = document.createElement("li");
   answer.textContent = event.data;

@@ -2,10 +2,10 @@
 //!
 //! Later wins: built-in defaults, the file, `VANTAIL_` variables. Nothing past start-up parses a string.
 
+use crate::secret::SecretText;
+use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use ipnet::IpNet;
-use crate::secret::SecretText;
 
 /// The configuration, checked. Relative paths are resolved against the folder of the file... see `load`.
 #[derive(Debug, Clone)]
@@ -45,10 +45,14 @@ pub struct Listen {
 
 /// One TLS listener.
 #[derive(Debug, Clone)]
-pub struct Tls { /// Where.
-    pub address: SocketAddr, /// PEM chain.
-    pub certificate: PathBuf, /// PEM key.
-    pub key: PathBuf }
+pub struct Tls {
+    /// Where.
+    pub address: SocketAddr,
+    /// PEM chain.
+    pub certificate: PathBuf,
+    /// PEM key.
+    pub key: PathBuf,
+}
 
 /// The portal's own settings.
 #[derive(Debug, Clone)]
@@ -63,36 +67,57 @@ pub struct Portal {
 
 /// Where facts are kept.
 #[derive(Debug, Clone)]
-pub struct Store { /// `sqlite:PATH` (made absolute) or `postgres://…`.
-    pub database: String }
+pub struct Store {
+    /// `sqlite:PATH` (made absolute) or `postgres://…`.
+    pub database: String,
+}
 
 /// Where the sealing key is.
 #[derive(Debug, Clone)]
-pub enum Keys { /// A folder of ours, made on first start with mode 0700; the key is `sealing.key` in it.
-    Directory(PathBuf), /// A file a secret manager wrote: 32 bytes, or their base64 or hex.
-    SealingKeyFile(PathBuf) }
+pub enum Keys {
+    /// A folder of ours, made on first start with mode 0700; the key is `sealing.key` in it.
+    Directory(PathBuf),
+    /// A file a secret manager wrote: 32 bytes, or their base64 or hex.
+    SealingKeyFile(PathBuf),
+}
 
 /// The SMTP server.
 #[derive(Debug, Clone)]
-pub struct Mail { /// `smtp://host:port`, `smtps://user@host`.
-    pub url: String, /// From `password` or `password_file`.
-    pub password: Option<SecretText>, /// `Gate <gate@example.org>`.
-    pub from: String }
+pub struct Mail {
+    /// `smtp://host:port`, `smtps://user@host`.
+    pub url: String,
+    /// From `password` or `password_file`.
+    pub password: Option<SecretText>,
+    /// `Gate <gate@example.org>`.
+    pub from: String,
+}
 
 /// The SMS provider's HTTP interface.
 #[derive(Debug, Clone)]
-pub struct Sms { /// Where.
-    pub url: String, /// `POST` or `GET`.
-    pub method: http::Method, /// Header templates.
-    pub headers: Vec<(String, String)>, /// Body template with `${to}` and `${text}`.
-    pub body: String, /// What `${secret}` stands for.
-    pub secret: Option<SecretText> }
+pub struct Sms {
+    /// Where.
+    pub url: String,
+    /// `POST` or `GET`.
+    pub method: http::Method,
+    /// Header templates.
+    pub headers: Vec<(String, String)>,
+    /// Body template with `${to}` and `${text}`.
+    pub body: String,
+    /// What `${secret}` stands for.
+    pub secret: Option<SecretText>,
+}
 
-pub mod file;
+pub mod document;
 pub mod fault;
+pub mod file;
+mod schema_check;
+pub mod units;
 pub use fault::ConfigFault;
 
 impl Config {
     /// Reads `file` (or the default places) and the environment. All faults at once.
-    pub fn load(file: Option<&std::path::Path>) -> Result<Self, Vec<ConfigFault>> { let _ = file; todo!() }
+    pub fn load(file: Option<&std::path::Path>) -> Result<Self, Vec<ConfigFault>> {
+        let _ = file;
+        todo!()
+    }
 }

@@ -1,10 +1,14 @@
-//! The decision, pure.
+//! The decision, pure: policy, facts, caller and time in, what is to be done out.
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
 use http::{HeaderMap, Method};
+
+use super::judge::{Asker, Judge, Outcome};
 use super::{CanonicalTarget, Policy, Rule, Site};
-use crate::identity::{Caller, SignedIn, User};
+use crate::identity::{Caller, SignedIn};
 use crate::time::Timestamp;
 
 /// What the request says.
@@ -63,44 +67,103 @@ pub enum Refusal {
     /// No rule of the site matches.
     NoRule,
     /// The rule says `denied`.
-    Denied { rule: String },
+    Denied {
+        /// Its name.
+        rule: String,
+    },
     /// The site's or the rule's networks do not hold the client's address.
-    Network { rule: Option<String> },
+    Network {
+        /// The rule's name; nothing when it is the site's networks.
+        rule: Option<String>,
+    },
     /// Signed in, but in none of the rule's users or groups.
-    NotAllowed { rule: String },
-    /// A body that a rule must look into is unreadable: malformed, duplicate keys (400).
+    NotAllowed {
+        /// Its name.
+        rule: String,
+    },
+    /// A body (or method override) that a rule must look into is unreadable: malformed, duplicate keys (400).
     UnreadableBody(&'static str),
     /// A body that a rule must look into is in a form nobody here reads: compressed, unknown type (415).
     UnsupportedBody(&'static str),
 }
 
 /// Leave to forward one request. Only this module makes one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Permit {
     site: Arc<Site>,
     rule: Arc<Rule>,
     identity: Option<Arc<SignedIn>>,
 }
 
-impl Permit {
-    /// The site whose backends may get it.
-    pub fn site(&self) -> &Arc<Site> { &self.site }
-    /// The rule that decided.
-    pub fn rule(&self) -> &Arc<Rule> { &self.rule }
-    /// Who is to be named to the backend; on an open rule only when a live session was presented.
-    pub fn identity(&self) -> Option<&Arc<SignedIn>> { self.identity.as_ref() }
+/// What a rule that only reports would have done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The rule's name.
+    pub rule: String,
+    /// `forward`, `hold`, `read-body`, `step-up`, `sign-in`, `refuse`.
+    pub would: &'static str,
 }
 
-/// Decides.
+// === impl Permit ===
+
+impl Permit {
+    /// The site whose backends may get it.
+    pub fn site(&self) -> &Arc<Site> {
+        &self.site
+    }
+
+    /// The rule that decided.
+    pub fn rule(&self) -> &Arc<Rule> {
+        &self.rule
+    }
+
+    /// Who is to be named to the backend; on an open rule only when a live session was presented.
+    pub fn identity(&self) -> Option<&Arc<SignedIn>> {
+        self.identity.as_ref()
+    }
+}
+
+/// Decides. `site` is one of `policy`'s own: what one generation of the policy looked up is never judged under another.
 pub fn decide(policy: &Policy, site: &Arc<Site>, facts: &Facts<'_>, caller: &Caller, now: Timestamp) -> Decision {
-    let _ = (policy, site, facts, caller, now);
-    todo!()
+    debug_assert!(policy.sites.iter().any(|own| Arc::ptr_eq(own, site)), "the site is of another policy");
+    match Judge::new(site, facts, Asker::Now(caller), now).outcome() {
+        Outcome::Forward(rule) => {
+            let identity = match caller {
+                Caller::Anonymous => None,
+                Caller::User(signed_in) => Some(Arc::clone(signed_in)),
+            };
+            Decision::Forward(Permit { site: Arc::clone(site), rule: Arc::clone(rule), identity })
+        }
+        Outcome::Hold(rule) => Decision::Hold(Arc::clone(rule)),
+        Outcome::ReadBody => Decision::ReadBody,
+        Outcome::StepUp(asked) => Decision::StepUp(asked),
+        Outcome::SignIn => Decision::SignIn,
+        Outcome::Refuse(why) => Decision::Refuse(why),
+    }
 }
 
 /// Decides again, at dispatch, for an operation whose quorum is met: the rule that matches now must be the sealed one (same
-/// version), and the requester (read fresh) must still meet `access`, `users`, `groups`; address, factors and freshness are those of the asking (H10).
-/// Called only by `operation::dispatch` with proof of the quorum.
-pub fn decide_confirmed(site: &Arc<Site>, facts: &Facts<'_>, requester: &Arc<SignedIn>, rule_version: &str, now: Timestamp) -> Result<Permit, &'static str> {
-    let _ = (site, facts, requester, rule_version, now, Option::<User>::None);
-    todo!()
+/// version), and the requester (read fresh) must still meet `access`, `users`, `groups`; address, factors and freshness are
+/// those of the asking (H10). Called only by `operation::dispatch` with proof of the quorum.
+///
+/// The error is a stable word: `requester_not_allowed` or `rule_changed`.
+pub fn decide_confirmed(
+    site: &Arc<Site>,
+    facts: &Facts<'_>,
+    requester: &Arc<SignedIn>,
+    rule_version: &str,
+    now: Timestamp,
+) -> Result<Permit, &'static str> {
+    match Judge::new(site, facts, Asker::Earlier(requester), now).outcome() {
+        Outcome::Hold(rule) if rule.version == rule_version => {
+            Ok(Permit { site: Arc::clone(site), rule: Arc::clone(rule), identity: Some(Arc::clone(requester)) })
+        }
+        Outcome::Refuse(Refusal::NotAllowed { .. }) => Err("requester_not_allowed"),
+        _ => Err("rule_changed"),
+    }
+}
+
+/// What the rules with `report_only` would have done with this request, for the log.
+pub fn reports(site: &Arc<Site>, facts: &Facts<'_>, caller: &Caller, now: Timestamp) -> Vec<Report> {
+    if site.has_reports() { Judge::new(site, facts, Asker::Now(caller), now).reports() } else { Vec::new() }
 }

@@ -3,23 +3,32 @@
 //! * A **network** is a named list of addresses. A **site** is one protected application: hosts, backends, rules.
 //! * A **rule** *matches* (methods, paths, query, form, json, headers), then *requires* (access, users, groups, networks,
 //!   factors, freshness). The first rule that matches decides alone; none: refused.
-//! * **Facts** are what the request says, already canonical. [`decide::decide`] is a pure function of policy, facts, caller and time.
+//! * **Facts** are what the request says, already canonical. [`decide::decide`] is a pure function of policy, facts, caller
+//!   and time.
 //! * A **permit** says that a request may be forwarded. Only this module makes one, and forwarding takes one.
 //!
 //! Flow: `load` reads the files into a checked [`Policy`] or a list of faults → `decide` per request → `explain`, `lint`
 //! and `cases` (policy tests) are the same decision, told.
 
+pub mod body;
 pub mod canonical;
+pub mod cases;
 pub mod decide;
 pub mod explain;
 pub mod fault;
+pub mod fields;
+pub mod file;
+mod judge;
 pub mod lint;
 pub mod load;
-pub mod cases;
 pub mod networks;
+pub mod overrides;
+mod pattern;
+mod reach;
 pub mod rule;
 pub mod security;
 pub mod site;
+pub mod title;
 
 pub use canonical::{CanonicalTarget, NotCanonical};
 pub use decide::{BodyFacts, Decision, Facts, Permit, Refusal, StepUp, decide, decide_confirmed};
@@ -29,10 +38,11 @@ pub use rule::{Access, Hold, Rule, SelfConfirm, Title};
 pub use security::Security;
 pub use site::{Backend, HeaderNames, Site};
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Everything `policies/` says, checked. Immutable: a reload makes a new one and swaps.
-#[derive(Debug)]
+/// Everything `policies/` says, checked. Immutable: a reload makes a new one and swaps. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct Policy {
     /// Named networks.
     pub networks: Networks,
@@ -40,12 +50,21 @@ pub struct Policy {
     pub sites: Vec<Arc<Site>>,
     /// `security.toml`.
     pub security: Security,
+    by_host: Arc<HashMap<String, Arc<Site>>>,
 }
 
+// === impl Policy ===
+
 impl Policy {
+    pub(super) fn new(networks: Networks, sites: Vec<Arc<Site>>, security: Security) -> Self {
+        let hosts = sites.iter().flat_map(|site| site.hosts.iter().map(|host| (host.clone(), Arc::clone(site))));
+        let by_host = Arc::new(hosts.collect());
+        Self { networks, sites, security, by_host }
+    }
+
     /// The site that answers to `host` (no port, lower case); nothing for a stranger's host.
     pub fn site_for_host(&self, host: &str) -> Option<&Arc<Site>> {
-        self.sites.iter().find(|site| site.hosts.iter().any(|own| own == host))
+        self.by_host.get(host)
     }
 
     /// The site called `name`.

@@ -1,5 +1,19 @@
-//! One rule of a site.
+//! One rule of a site: what it matches, then what it requires.
+
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+
+use http::Method;
+
+use super::NetworkSet;
+use super::fields::Condition;
+use super::pattern::PathPattern;
+use super::title;
+
+/// The methods this gateway knows. `TRACE` and `CONNECT` are never forwarded; any other is unknown (501).
+pub const METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
 /// A rule, compiled. (Matchers are private to `policy`.)
 #[derive(Debug)]
@@ -13,15 +27,24 @@ pub struct Rule {
     /// Hex SHA-256 over everything this rule and its site say that bears on a held request (rule text, site name, backends,
     /// path_case, encoded_slash, method_override): sealed into an operation; changed in between, the operation is withdrawn.
     pub version: String,
+    /// Decides nothing: what it would have done is logged (see [`reports`](super::decide::reports)).
+    pub report_only: bool,
+    pub(super) matcher: Matcher,
+    pub(super) demand: Demand,
+    pub(super) origin: Origin,
 }
 
 /// What a rule asks of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Access { /// Anybody.
-    Open, /// A live session.
-    SignedIn, /// Nobody.
-    Denied }
+pub enum Access {
+    /// Anybody.
+    Open,
+    /// A live session.
+    SignedIn,
+    /// Nobody.
+    Denied,
+}
 
 /// `[rule.hold]`, with the defaults of `security.toml` filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,20 +69,96 @@ pub struct Hold {
 
 /// Title templates: `Delete customer {id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Title { /// English.
-    pub en: String, /// French.
-    pub fr: String }
+pub struct Title {
+    /// English.
+    pub en: String,
+    /// French.
+    pub fr: String,
+}
 
 /// Whether a requester may confirm their own operation; then with a second factor no older than 5 minutes besides the token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum SelfConfirm { /// Never.
-    Never, /// Only when no other validator could.
-    WhenAlone, /// Yes.
-    Allowed }
+pub enum SelfConfirm {
+    /// Never.
+    #[default]
+    Never,
+    /// Only when no other validator could.
+    WhenAlone,
+    /// Yes.
+    Allowed,
+}
+
+/// What a rule matches on besides the path, which the site looks up for all its rules at once.
+#[derive(Debug, Default)]
+pub(super) struct Matcher {
+    /// Empty: any.
+    pub methods: Vec<Method>,
+    /// At least one.
+    pub paths: Vec<PathPattern>,
+    pub query: Vec<Condition>,
+    pub form: Vec<Condition>,
+    pub json: Vec<Condition>,
+    pub headers: Vec<Condition>,
+}
+
+/// What a rule requires once it matched.
+#[derive(Debug, Default)]
+pub(super) struct Demand {
+    /// User names in lower case; with `groups`: either is enough. Both empty: anybody signed in.
+    pub users: Vec<String>,
+    pub groups: Vec<String>,
+    pub networks: Option<NetworkSet>,
+    /// 1 or 2.
+    pub factors: u8,
+    pub fresh: Option<Duration>,
+}
+
+/// Where a rule or site was written.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    pub file: Arc<Path>,
+    pub line: usize,
+}
+
+// === impl Rule ===
 
 impl Rule {
-    /// The operation's readable name in `language` (`en` or `fr`), made from the request's own parts: `{name}` path segments, `{query.x}`,
-    /// `{form.x}`, `{json.x}`, each cut to 40 characters, control and bidirectional characters removed, addresses defused.
-    pub fn title(&self, language: &str, facts: &super::Facts<'_>) -> String { let _ = (language, facts); todo!() }
+    /// The operation's readable name in `language` (`en` or `fr`), made from the request's own parts: `{name}` path segments,
+    /// `{query.x}`, `{form.x}`, `{json.x}`, each cut to 40 characters, control and bidirectional characters removed,
+    /// addresses defused.
+    pub fn title(&self, language: &str, facts: &super::Facts<'_>) -> String {
+        let template = match (&self.hold, language) {
+            (Some(hold), "fr") => &hold.title.fr,
+            (Some(hold), _) => &hold.title.en,
+            (None, _) => &self.name,
+        };
+        title::render(template, &self.matcher.paths, facts)
+    }
+}
+
+// === impl Matcher ===
+
+impl Matcher {
+    /// Whether `method` is one of its own. A rule for `GET` is one for `HEAD` too: backends answer both with the same code.
+    pub(super) fn takes(&self, method: &Method) -> bool {
+        self.methods.is_empty()
+            || self.methods.contains(method)
+            || (*method == Method::HEAD && self.methods.contains(&Method::GET))
+    }
+
+    /// Whether it looks into the body.
+    pub(super) fn looks_into_body(&self) -> bool {
+        !self.form.is_empty() || !self.json.is_empty()
+    }
+
+    /// Whether its conditions are all among those of `other`: then it matches whatever `other` matches, but for method and
+    /// path.
+    pub(super) fn asks_no_more_than(&self, other: &Self) -> bool {
+        let among = |own: &[Condition], theirs: &[Condition]| own.iter().all(|condition| theirs.contains(condition));
+        among(&self.query, &other.query)
+            && among(&self.form, &other.form)
+            && among(&self.json, &other.json)
+            && among(&self.headers, &other.headers)
+    }
 }

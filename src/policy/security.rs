@@ -1,52 +1,150 @@
 //! `security.toml`, as it is meant. Values of later features join the block they belong to.
+
 use std::time::Duration;
-use crate::identity::User;
+
+use crate::identity::{Right, User};
+
 /// Passwords, lockout, sessions, second factor, holding.
-#[derive(Debug, Clone)]
-pub struct Security { /// `[lockout]`
-    pub lockout: Lockout, /// `[sessions]`
-    pub sessions: Sessions, /// `[second_factor]`
-    pub second_factor: SecondFactor, /// `[holding]`
-    pub holding: Holding, /// `[passwords]`
-    pub passwords: Passwords }
+#[derive(Debug, Clone, Default)]
+pub struct Security {
+    /// `[lockout]`
+    pub lockout: Lockout,
+    /// `[sessions]`
+    pub sessions: Sessions,
+    /// `[second_factor]`
+    pub second_factor: SecondFactor,
+    /// `[holding]`
+    pub holding: Holding,
+    /// `[passwords]`
+    pub passwords: Passwords,
+}
+
 /// `[passwords]`: what this version applies.
 #[derive(Debug, Clone)]
-pub struct Passwords { /// Characters, at least.
-    pub minimum_length: usize }
+pub struct Passwords {
+    /// Characters, at least.
+    pub minimum_length: usize,
+}
+
 /// `[lockout]`. `attempts` 0: off.
 #[derive(Debug, Clone, Copy)]
-pub struct Lockout { /// Failed tries before the lock; 0: no lock.
-    pub attempts: u32, /// How long the lock lasts.
-    pub duration: Duration }
+pub struct Lockout {
+    /// Failed tries before the lock; 0: no lock.
+    pub attempts: u32,
+    /// How long the lock lasts.
+    pub duration: Duration,
+}
+
 /// `[sessions]`
 #[derive(Debug, Clone, Copy)]
-pub struct Sessions { /// Ends after so long without use; none: off.
-    pub idle: Option<Duration>, /// Ends so long after sign-in.
-    pub lifetime: Duration, /// At most so many per user (the oldest ends); none: any number.
-    pub maximum_per_user: Option<u32> }
+pub struct Sessions {
+    /// Ends after so long without use; none: off.
+    pub idle: Option<Duration>,
+    /// Ends so long after sign-in.
+    pub lifetime: Duration,
+    /// At most so many per user (the oldest ends); none: any number.
+    pub maximum_per_user: Option<u32>,
+}
+
 /// `[second_factor]`
-#[derive(Debug, Clone, Default)]
-pub struct SecondFactor { /// Who must have one.
-    pub required: Vec<Who>, /// Who is not offered one.
-    pub hidden: Vec<Who> }
+#[derive(Debug, Clone)]
+pub struct SecondFactor {
+    /// Who must have one.
+    pub required: Vec<Who>,
+    /// Who is not offered one.
+    pub hidden: Vec<Who>,
+}
+
 /// `right:administrator`, `group:customers`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Who { /// Holders of a right.
-    Right(crate::identity::Right), /// Members of a group.
-    Group(String) }
+pub enum Who {
+    /// Holders of a right.
+    Right(Right),
+    /// Members of a group.
+    Group(String),
+}
+
 /// `[holding]`
 #[derive(Debug, Clone, Copy)]
-pub struct Holding { /// For rules that say none.
-    pub expires: Duration, /// For rules that say none.
-    pub token_lifetime: Duration, /// Wrong tokens before the operation is dead.
-    pub token_attempts: u32, /// Largest body held or looked into, bytes.
-    pub body_limit: usize, /// Largest answer kept, bytes.
-    pub answer_limit: usize, /// How long an answer is kept.
-    pub keep_answer: Duration }
+pub struct Holding {
+    /// For rules that say none.
+    pub expires: Duration,
+    /// For rules that say none.
+    pub token_lifetime: Duration,
+    /// Wrong tokens before the operation is dead.
+    pub token_attempts: u32,
+    /// Largest body held or looked into, bytes.
+    pub body_limit: usize,
+    /// Largest answer kept, bytes.
+    pub answer_limit: usize,
+    /// How long an answer is kept.
+    pub keep_answer: Duration,
+}
+
+// === impl SecondFactor ===
+
 impl SecondFactor {
     /// Whether `user` must have a second factor.
-    pub fn is_required(&self, user: &User) -> bool { let _ = user; todo!() }
-    /// Whether `user` is offered one.
-    pub fn is_offered(&self, user: &User) -> bool { let _ = user; todo!() }
+    pub fn is_required(&self, user: &User) -> bool {
+        self.required.iter().any(|who| who.is(user))
+    }
+
+    /// Whether `user` is offered one. Who must have one is always offered it.
+    pub fn is_offered(&self, user: &User) -> bool {
+        self.is_required(user) || !self.hidden.iter().any(|who| who.is(user))
+    }
 }
-impl Default for Security { fn default() -> Self { todo!() } }
+
+// === impl Who ===
+
+impl Who {
+    /// Whether `user` is one of them.
+    pub fn is(&self, user: &User) -> bool {
+        match self {
+            Self::Right(right) => user.has(*right),
+            Self::Group(group) => user.is_in(group),
+        }
+    }
+}
+
+// === defaults, as docs/policies.md states them ===
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self { minimum_length: 12 }
+    }
+}
+
+impl Default for Lockout {
+    fn default() -> Self {
+        Self { attempts: 5, duration: 30 * MINUTE }
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { idle: Some(15 * MINUTE), lifetime: 12 * HOUR, maximum_per_user: None }
+    }
+}
+
+impl Default for SecondFactor {
+    fn default() -> Self {
+        Self { required: vec![Who::Right(Right::Administrator), Who::Right(Right::TokenValidator)], hidden: Vec::new() }
+    }
+}
+
+impl Default for Holding {
+    fn default() -> Self {
+        Self {
+            expires: 15 * MINUTE,
+            token_lifetime: 15 * MINUTE,
+            token_attempts: 5,
+            body_limit: 1 << 20,
+            answer_limit: 1 << 20,
+            keep_answer: 24 * HOUR,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! `security.toml`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Findings, Reading};
+use crate::config::document::child;
+use crate::config::units::Quantity;
+use crate::identity::Right;
+use crate::policy::file::SecurityFile;
+use crate::policy::security::{Holding, Lockout, Passwords, SecondFactor, Security, Sessions, Who};
+
+/// Held bodies and kept answers stand in the database: larger ones do not belong there.
+const LARGEST: usize = 64 << 20;
+
+/// The values to live by.
+pub(super) fn check(text: Option<&(PathBuf, String)>, findings: &mut Findings) -> Security {
+    let Some((file, text)) = text else { return Security::default() };
+    let mut reading = Reading::<SecurityFile>::of(file, text, findings);
+    Security {
+        lockout: reading.lockout(),
+        sessions: reading.sessions(),
+        second_factor: reading.second_factor(),
+        holding: reading.holding(),
+        passwords: reading.passwords(),
+    }
+}
+
+impl Reading<'_, SecurityFile> {
+    fn passwords(&self) -> Passwords {
+        let default = Passwords::default();
+        let minimum = self.content.passwords.minimum_length;
+        Passwords { minimum_length: minimum.map_or(default.minimum_length, |length| length as usize) }
+    }
+
+    /// A lock of no length is none.
+    fn lockout(&self) -> Lockout {
+        let default = Lockout::default();
+        let said = &self.content.lockout;
+        let duration = said.minutes.map_or(default.duration, |minutes| Duration::from_secs(u64::from(minutes) * 60));
+        let attempts = if duration.is_zero() { 0 } else { said.attempts.unwrap_or(default.attempts) };
+        Lockout { attempts, duration }
+    }
+
+    fn sessions(&mut self) -> Sessions {
+        let default = Sessions::default();
+        let said = self.content.sessions.clone();
+        let idle = self.duration("/sessions/idle", said.idle.as_ref());
+        let lifetime = self.needed("/sessions/lifetime", said.lifetime.as_ref()).unwrap_or(default.lifetime);
+        Sessions {
+            idle: idle.map_or(default.idle, |idle| (!idle.is_zero()).then_some(idle)),
+            lifetime,
+            maximum_per_user: said.maximum_per_user.filter(|maximum| *maximum > 0),
+        }
+    }
+
+    fn second_factor(&mut self) -> SecondFactor {
+        let default = SecondFactor::default();
+        let said = self.content.second_factor.clone();
+        let required = said.required.map(|list| self.whos("/second_factor/required", &list));
+        let hidden = said.hidden.map(|list| self.whos("/second_factor/hidden", &list));
+        let both =
+            SecondFactor { required: required.unwrap_or(default.required), hidden: hidden.unwrap_or(default.hidden) };
+        if let Some(index) = both.hidden.iter().position(|who| both.required.contains(who)) {
+            let remedy = "take it out of `hidden`, or out of `required`";
+            self.fault(&child("/second_factor/hidden", index), "a second factor is both required and hidden", remedy);
+        }
+        both
+    }
+
+    fn whos(&mut self, at: &str, list: &[String]) -> Vec<Who> {
+        let parsed = list.iter().enumerate().map(|(index, text)| (child(at, index), who(text)));
+        parsed.collect::<Vec<_>>().into_iter().filter_map(|(at, who)| self.value(&at, who)).collect()
+    }
+
+    fn holding(&mut self) -> Holding {
+        let default = Holding::default();
+        let said = self.content.holding.clone();
+        let expires = self.needed("/holding/expires", said.expires.as_ref());
+        let token_lifetime = self.needed("/holding/token_lifetime", said.token_lifetime.as_ref());
+        let body_limit = self.size("/holding/body_limit", said.body_limit.as_ref());
+        if body_limit == Some(0) {
+            self.fault("/holding/body_limit", "`body_limit` cannot be off", "write a size like \"1MiB\"");
+        }
+        if said.token_attempts == Some(0) {
+            self.fault("/holding/token_attempts", "`token_attempts` cannot be off", "write a number like 5");
+        }
+        Holding {
+            expires: expires.unwrap_or(default.expires),
+            token_lifetime: token_lifetime.unwrap_or(default.token_lifetime),
+            token_attempts: said.token_attempts.unwrap_or(default.token_attempts),
+            body_limit: body_limit.unwrap_or(default.body_limit),
+            answer_limit: self
+                .size("/holding/answer_limit", said.answer_limit.as_ref())
+                .unwrap_or(default.answer_limit),
+            keep_answer: self
+                .duration("/holding/keep_answer", said.keep_answer.as_ref())
+                .unwrap_or(default.keep_answer),
+        }
+    }
+
+    fn size(&mut self, at: &str, said: Option<&Quantity>) -> Option<usize> {
+        let size = self.value(at, said?.size().map_err(|expected| ("this is not a size", expected)))?;
+        if size > LARGEST {
+            self.fault(at, "this is larger than the database should hold", "write 64MiB or less");
+        }
+        Some(size)
+    }
+}
+
+impl<T> Reading<'_, T> {
+    /// A duration; 0 is one.
+    pub(super) fn duration(&mut self, at: &str, said: Option<&Quantity>) -> Option<Duration> {
+        self.value(at, said?.duration().map_err(|expected| ("this is not a duration", expected)))
+    }
+
+    /// A duration that cannot be off.
+    pub(super) fn needed(&mut self, at: &str, said: Option<&Quantity>) -> Option<Duration> {
+        let duration = self.duration(at, said)?;
+        if duration.is_zero() {
+            let key = at.rsplit('/').next().unwrap_or_default();
+            self.fault(at, format!("`{key}` cannot be off"), "write a duration like \"15m\"");
+        }
+        Some(duration)
+    }
+}
+
+fn who(text: &str) -> Result<Who, (String, String)> {
+    let remedy = || "write \"right:administrator\", \"right:token-validator\" or \"group:NAME\"".to_owned();
+    match text.split_once(':') {
+        Some(("group", group)) if !group.trim().is_empty() => Ok(Who::Group(group.trim().to_owned())),
+        Some(("right", right)) => right
+            .trim()
+            .parse::<Right>()
+            .map(Who::Right)
+            .map_err(|_| (format!("there is no right `{right}`"), remedy())),
+        _ => Err((format!("`{text}` is neither a right nor a group"), remedy())),
+    }
+}

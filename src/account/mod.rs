@@ -1,13 +1,27 @@
 //! Users and what proves them: names, passwords, second factors, tries.
 //!
-//! * [`names::fold`] makes one spelling of all spellings of a name. * The **hashing pool** computes Argon2id on threads of
-//! its own behind a bounded queue. * A **try** is reserved before a credential is looked at ([`lockout`]).
+//! * [`names::fold`] makes one spelling of all spellings of a name.
+//! * The **hashing pool** ([`HashPool`]) computes Argon2id on threads of its own behind a bounded queue.
+//! * A **try** is reserved before a credential is looked at ([`lockout`]).
 //! * [`Accounts`] are the administrator's acts: the same for commands and, later, pages.
+
 pub mod accounts;
 pub mod lockout;
 pub mod names;
 pub mod password;
 pub mod phone;
 pub mod totp;
+
+use uuid::Uuid;
+
 pub use accounts::{AccountError, Accounts, Addition, Edit};
 pub use password::{Busy, HashPool, Strength};
+
+use crate::secret::{Random, random_bytes};
+use crate::time::Timestamp;
+
+/// A new id: a UUID (version 7, RFC 9562) of the moment and 74 random bits.
+pub(crate) fn new_id(random: &dyn Random, now: Timestamp) -> Uuid {
+    let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &random_bytes::<10>(random)).into_uuid()
+}

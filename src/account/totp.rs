@@ -1,20 +1,153 @@
 //! Time-based codes (RFC 6238).
+//!
+//! An **enrolment** is a seed, sealed in its row, shown to its owner until the first right code **confirms** it. A code
+//! belongs to a **step** of 30 seconds; a step is used once.
+
+use qrcode::QrCode;
+use qrcode::render::svg;
+use totp_rs::{Algorithm, Builder, Totp};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
 use crate::identity::UserId;
-use crate::secret::{DoesNotOpen, Keyring, Random};
-use crate::store::second_factors::SecondFactorRow;
+use crate::secret::{DoesNotOpen, Keyring, Place, Random, equal, random_bytes};
+use crate::store::second_factors::{SecondFactorRow, Seed};
 use crate::time::Timestamp;
+
 /// A new enrolment as shown once to its owner.
-#[derive(Debug)]
-pub struct Enrolment { /// To store.
-    pub row: SecondFactorRow, /// Base 32 in groups of four.
-    pub letters: String, /// `otpauth://` address.
-    pub uri: String, /// The QR code, inline SVG.
-    pub qr_svg: String }
-impl Enrolment {
-    /// Makes a seed of 20 bytes, SHA-1, 6 digits, 30 s (what apps can read).
-    pub fn generate(keyring: &Keyring, random: &dyn Random, user: UserId, account_name: &str, issuer: &str, now: Timestamp) -> Self { let _ = (keyring, random, user, account_name, issuer, now); todo!() }
-    /// Shows a stored, unconfirmed one again.
-    pub fn reopen(keyring: &Keyring, row: SecondFactorRow, account_name: &str, issuer: &str) -> Result<Self, DoesNotOpen> { let _ = (keyring, row, account_name, issuer); todo!() }
+pub struct Enrolment {
+    /// To store.
+    pub row: SecondFactorRow,
+    /// Base 32 in groups of four.
+    pub letters: String,
+    /// `otpauth://` address.
+    pub uri: String,
+    /// The QR code, inline SVG.
+    pub qr_svg: String,
 }
-/// The step `code` is right for (one step of skew each way), if any and later than the last used. Only exactly six ASCII digits are compared (MFA-2).
-pub fn matching_step(keyring: &Keyring, row: &SecondFactorRow, code: &str, now: Timestamp) -> Result<Option<i64>, DoesNotOpen> { let _ = (keyring, row, code, now); todo!() }
+
+/// Steps accepted before and after the present one: a phone's clock may be half a minute off (RFC 6238 section 5.2).
+const SKEW: i64 = 1;
+const ALGORITHM: &str = "SHA1";
+const DIGITS: i64 = 6;
+const PERIOD_SECS: i64 = 30;
+/// 160 bits, as RFC 4226 section 4 recommends.
+const SEED_BYTES: usize = 20;
+
+// === impl Enrolment ===
+
+impl Enrolment {
+    /// Makes a seed of 20 bytes, SHA-1, 6 digits, 30 s (what apps can read), for the row `id` of `user`.
+    pub fn generate(
+        keyring: &Keyring,
+        random: &dyn Random,
+        (id, user): (Uuid, UserId),
+        account_name: &str,
+        issuer: &str,
+        now: Timestamp,
+    ) -> Self {
+        let seed = Zeroizing::new(random_bytes::<SEED_BYTES>(random));
+        let row = SecondFactorRow {
+            id,
+            user,
+            seed: keyring.seal(random, place(&id.to_string()), seed.as_slice()),
+            algorithm: ALGORITHM.into(),
+            digits: DIGITS,
+            period_secs: PERIOD_SECS,
+            created_at: now,
+            confirmed_at: None,
+            last_step: 0,
+        };
+        Self::shown(row, &seed[..], account_name, issuer)
+    }
+
+    /// Shows a stored, unconfirmed one again.
+    pub fn reopen(
+        keyring: &Keyring,
+        row: SecondFactorRow,
+        account_name: &str,
+        issuer: &str,
+    ) -> Result<Self, DoesNotOpen> {
+        let seed = open(keyring, &row)?;
+        Ok(Self::shown(row, &seed, account_name, issuer))
+    }
+
+    fn shown(row: SecondFactorRow, seed: &[u8], account_name: &str, issuer: &str) -> Self {
+        let totp = totp(seed, without_colon(account_name), without_colon(issuer));
+        let base32 = Zeroizing::new(totp.secret().to_base32());
+        let groups: Vec<&str> =
+            base32.as_bytes().chunks(4).map(|group| std::str::from_utf8(group).expect("base 32 is ASCII")).collect();
+        let uri = totp.to_url().expect("the account has a name, and neither it nor the issuer a colon");
+        Self { row, letters: groups.join(" "), qr_svg: qr_svg(&uri), uri }
+    }
+}
+
+/// Shows nothing of the seed.
+impl std::fmt::Debug for Enrolment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Enrolment").field("row", &self.row).finish_non_exhaustive()
+    }
+}
+
+/// The step `code` is right for (one step of skew each way), if any and later than the last used. Only exactly six ASCII
+/// digits are compared (MFA-2).
+pub fn matching_step(
+    keyring: &Keyring,
+    row: &SecondFactorRow,
+    code: &str,
+    now: Timestamp,
+) -> Result<Option<i64>, DoesNotOpen> {
+    if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(None);
+    }
+    let totp = totp(&open(keyring, row)?, String::new(), String::new());
+    let present = now.as_secs().div_euclid(PERIOD_SECS);
+    // All steps are computed and compared, so that time does not tell which one came near.
+    let matching = (present - SKEW..=present + SKEW).fold(None, |found, step| {
+        let right = u64::try_from(step * PERIOD_SECS)
+            .is_ok_and(|seconds| equal(totp.generate(seconds).to_string().as_bytes(), code.as_bytes()));
+        if right { Some(step) } else { found }
+    });
+    Ok(matching.filter(|step| *step > row.last_step))
+}
+
+fn totp(seed: &[u8], account_name: String, issuer: String) -> Totp {
+    Builder::new()
+        .with_algorithm(Algorithm::SHA1)
+        .with_digits(6)
+        .with_skew(0)
+        .with_step_duration(30)
+        .with_secret(seed.to_vec())
+        .with_account_name(account_name)
+        .with_issuer(Some(issuer).filter(|issuer| !issuer.is_empty()))
+        .build_noncompliant()
+}
+
+/// The seed of a row of the parameters this version makes; another version's row does not open here.
+fn open(keyring: &Keyring, row: &SecondFactorRow) -> Result<Zeroizing<Vec<u8>>, DoesNotOpen> {
+    if (row.algorithm.as_str(), row.digits, row.period_secs) != (ALGORITHM, DIGITS, PERIOD_SECS) {
+        return Err(DoesNotOpen);
+    }
+    keyring.open::<Seed>(place(&row.id.to_string()), &row.seed).map(Zeroizing::new)
+}
+
+fn place(row: &str) -> Place<'_> {
+    Place { table: "second_factors", column: "seed", row }
+}
+
+/// A colon parts issuer and account in the address; an issuer like `https://gate:8443` has its own.
+fn without_colon(text: &str) -> String {
+    let text = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
+    text.replace(':', " ")
+}
+
+/// Dark on light whatever the page's colours: scanners want it so. No size of its own: the page gives it one.
+fn qr_svg(uri: &str) -> String {
+    let code = QrCode::new(uri.as_bytes()).expect("an address of a few hundred bytes fits into a QR code");
+    let svg = code.render::<svg::Color<'_>>().dark_color(svg::Color("#000")).light_color(svg::Color("#fff")).build();
+    // An XML declaration has no place inside a page.
+    svg.find("<svg").map(|start| svg[start..].to_owned()).unwrap_or(svg)
+}
+
+#[cfg(test)]
+mod tests;

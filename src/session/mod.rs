@@ -1,8 +1,36 @@
 //! Sessions: from nothing to signed in, and what a cookie stands for.
 //!
-//! * A **session token** is in the cookie, its digest in the store and in the **cache**. * A **stage** says how far a sign-in has come; only `Live` opens anything.
-//! * The token is rotated at every change of level. * **Idle** and **absolute** ends are checked at every look-up; the last use is kept in process and written in batches.
+//! * A **session token** is in the cookie, its digest in the store and in the **cache**. A **session id** is public and stays
+//!   the same when the token is rotated.
+//! * A **stage** says how far a sign-in has come; only `Live` opens anything. What is not live yet is **pending**, for ten
+//!   minutes.
+//! * The token is rotated at every change of level: the earlier one is dead at once.
+//! * **Idle** and **absolute** ends are checked at every look-up; the last use is kept in process and written in batches.
+//!
+//! ```text
+//! password ──→ SecondFactor ──→ ChangePassword ──→ Enrol ──→ Live ──→ ended
+//!              (if enrolled)    (if temporary)     (if required       (sign-out, idle, absolute end,
+//!                                                   and not enrolled)   an administrator, a changed factor)
+//! ```
+
 pub mod cache;
 pub mod login;
+
 pub use cache::{Presented, Sessions};
 pub use login::{Browser, Login, LoginError, NewPasswordFault, Proof, Step};
+
+use std::sync::Arc;
+
+use crate::identity::{SignedIn, User};
+use crate::store::sessions::SessionRow;
+
+/// What a live row of `user` stands for.
+fn signed_in(row: &SessionRow, user: User) -> SignedIn {
+    SignedIn {
+        session: row.id,
+        user: Arc::new(user),
+        amr: row.amr.clone(),
+        auth_time: row.auth_time,
+        second_factor_at: row.second_factor_at,
+    }
+}

@@ -1,0 +1,176 @@
+//! One step of a sign-in: what it needs, the try it reserves, the refusal it may come to, and the password.
+
+use crate::account::lockout::{Attempt, Locked, Subject};
+use crate::account::{HashPool, names};
+use crate::audit::{NewEvent, Origin};
+use crate::identity::{Amr, UserId};
+use crate::policy::Security;
+use crate::secret::SecretText;
+use crate::session::login::progress::{PENDING, Proven};
+use crate::session::{Browser, Login, LoginError, Step};
+use crate::store::Store;
+use crate::store::sessions::{SessionRow, Stage};
+use crate::store::users::UserRow;
+use crate::time::Timestamp;
+
+/// What every step needs.
+pub(super) struct Act<'a> {
+    pub(super) login: &'a Login,
+    pub(super) security: &'a Security,
+    pub(super) browser: &'a Browser,
+    pub(super) origin: &'a Origin,
+}
+
+/// A try reserved for this step, and whose.
+#[must_use = "a reserved try is consumed by its outcome"]
+pub(super) struct Try {
+    attempt: Attempt,
+    subject: Subject,
+    user: Option<UserId>,
+    /// The limit's last: the lock is set.
+    last: bool,
+}
+
+impl<'a> Act<'a> {
+    pub(super) fn store(&self) -> &'a Store {
+        &self.login.accounts.store
+    }
+
+    pub(super) fn hashing(&self) -> &'a HashPool {
+        &self.login.accounts.hashing
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.origin.now
+    }
+
+    /// An event of the user's own doing.
+    pub(super) fn event(&self, act: &'static str, result: &'static str, user: UserId) -> NewEvent {
+        NewEvent { actor: Some(user), ..self.origin.event(act, result).about(user) }
+    }
+
+    /// Name and password. What an unknown name costs and what a known one costs are the same statements and the same hash.
+    pub(super) async fn password(&self, name: &str, password: SecretText) -> Result<Step, LoginError> {
+        let folded = names::fold(name);
+        let found = self.store().user_by_login(&folded).await?;
+        let reserved = match &found {
+            Some(row) => self.reserve(row.user.id).await?,
+            None => self.reserve_for_nobody(&folded).await?,
+        };
+        let hash = found.as_ref().and_then(|row| row.password_hash.clone());
+        let reserved = self.checked(reserved, &password, hash).await?;
+        let row = match found {
+            Some(row) if row.user.may_act(self.now()) => row,
+            _ => return self.refuse(reserved, "disabled or outside its dates").await,
+        };
+        self.strengthen(&row, password).await?;
+        self.end_presented().await?;
+        let proven = Proven { amr: vec![Amr::Pwd], second_factor_at: None };
+        self.begin(&row, proven, reserved).await
+    }
+
+    /// Compares a password; wrong: refused. When the queue is full nothing was checked: the try is given back.
+    pub(super) async fn checked(
+        &self,
+        reserved: Try,
+        password: &SecretText,
+        hash: Option<String>,
+    ) -> Result<Try, LoginError> {
+        match self.hashing().verify(password.clone(), hash).await {
+            Ok(true) => Ok(reserved),
+            Ok(false) => self.refuse(reserved, "wrong name or password").await,
+            Err(busy) => {
+                reserved.give_back(self.store()).await?;
+                Err(busy.into())
+            }
+        }
+    }
+
+    /// Makes an older, weaker hash of a password just given a stronger one. A full queue leaves it for the next time.
+    async fn strengthen(&self, row: &UserRow, password: SecretText) -> Result<(), LoginError> {
+        let Some(old) = row.password_hash.as_deref().filter(|hash| self.hashing().is_outdated(hash)) else {
+            return Ok(());
+        };
+        if let Ok(new) = self.hashing().hash(password).await {
+            self.store().rehash_password(row.user.id, old, &new).await?;
+        }
+        Ok(())
+    }
+
+    /// The user of a session at one of `stages`, read again (MFA-4): over when the session's time is, or the user's.
+    pub(super) async fn user_of(&self, session: &SessionRow, stages: &[Stage]) -> Result<UserRow, LoginError> {
+        if !stages.contains(&session.stage) || self.now() >= session.expires_at {
+            return Err(LoginError::Over);
+        }
+        let found = self.store().user(session.user).await?;
+        found.filter(|row| row.user.may_act(self.now())).ok_or(LoginError::Over)
+    }
+
+    /// Whether a session proved itself so lately that it may change what proves it.
+    pub(super) fn is_fresh(&self, session: &SessionRow) -> bool {
+        self.now().since(session.auth_time) < PENDING
+    }
+
+    // --- tries ---
+
+    /// Reserves a try of a user; locked: refused, as late as a hash would be.
+    pub(super) async fn reserve(&self, user: UserId) -> Result<Try, LoginError> {
+        self.reserve_as(Subject::user(user), Some(user)).await
+    }
+
+    async fn reserve_for_nobody(&self, folded: &str) -> Result<Try, LoginError> {
+        self.reserve_as(Subject::unknown(&self.login.accounts.keyring, folded), None).await
+    }
+
+    async fn reserve_as(&self, subject: Subject, user: Option<UserId>) -> Result<Try, LoginError> {
+        match Attempt::reserve(self.store(), subject.clone(), self.security.lockout, self.now()).await? {
+            Ok((attempt, last)) => Ok(Try { attempt, subject, user, last }),
+            Err(Locked { .. }) => {
+                tokio::time::sleep(self.hashing().usual()).await;
+                let refused = self.refused(&subject, user, "locked");
+                self.store().append_events(&[refused]).await?;
+                Err(LoginError::Refused)
+            }
+        }
+    }
+
+    /// Wrong: the try stays counted, the trail says why, the client does not learn it.
+    pub(super) async fn refuse<T>(&self, reserved: Try, reason: &'static str) -> Result<T, LoginError> {
+        let Try { attempt, subject, user, last } = reserved;
+        attempt.spend();
+        let mut events = vec![self.refused(&subject, user, reason)];
+        if last {
+            let until = self.now().plus(self.security.lockout.duration);
+            events.push(self.about(&subject, user, "lockout.locked", "ok").with("until", until.to_string()));
+        }
+        self.store().append_events(&events).await?;
+        Err(LoginError::Refused)
+    }
+
+    fn refused(&self, subject: &Subject, user: Option<UserId>, reason: &'static str) -> NewEvent {
+        self.about(subject, user, "login.refused", "refused").with("reason", reason)
+    }
+
+    /// About whoever is behind a subject: a user by id, a name of nobody by its MAC.
+    fn about(&self, subject: &Subject, user: Option<UserId>, act: &'static str, result: &'static str) -> NewEvent {
+        let event = self.origin.event(act, result);
+        match user {
+            Some(user) => event.about(user),
+            None => event.on(subject.as_str()),
+        }
+    }
+}
+
+// === impl Try ===
+
+impl Try {
+    /// Right, with more to come, or not looked at.
+    pub(super) async fn give_back(self, store: &Store) -> Result<(), LoginError> {
+        Ok(self.attempt.give_back(store).await?)
+    }
+
+    /// Right, and in.
+    pub(super) async fn redeem(self, store: &Store) -> Result<(), LoginError> {
+        Ok(self.attempt.redeem(store).await?)
+    }
+}

@@ -1,0 +1,75 @@
+//! A session that proves itself again, and a temporary password that is changed.
+
+use crate::account::password;
+use crate::identity::Amr;
+use crate::secret::SecretText;
+use crate::session::login::act::Act;
+use crate::session::login::factor::with_otp;
+use crate::session::login::progress::{Proven, next_stage};
+use crate::session::{LoginError, NewPasswordFault, Proof, Step};
+use crate::store::sessions::{SessionRow, Stage};
+use crate::store::users::UserRow;
+
+impl Act<'_> {
+    /// Password and, where enrolled, code: one try for both, so that nobody learns which was wrong.
+    pub(super) async fn reauthenticate(&self, session: &SessionRow, proof: Proof) -> Result<Step, LoginError> {
+        let row = self.user_of(session, &[Stage::Live]).await?;
+        let reserved = self.reserve(row.user.id).await?;
+        let mut reserved = self.checked(reserved, &proof.password, row.password_hash.clone()).await?;
+        let enrolled = self.store().second_factors(row.user.id).await?.iter().any(|own| own.confirmed_at.is_some());
+        if enrolled {
+            reserved = self.code_used(reserved, session, proof.code.as_deref().unwrap_or_default()).await?;
+        }
+        let now = self.now();
+        let amr = if enrolled { with_otp(&[Amr::Pwd]) } else { vec![Amr::Pwd] };
+        let event = self.event("login.reauthenticated", "ok", row.user.id).on(session.id.to_string());
+        let proven_again = |next: &mut SessionRow| {
+            (next.amr, next.auth_time, next.second_factor_at) = (amr, now, enrolled.then_some(now));
+        };
+        let step = self.advance(session, &row, proven_again, vec![event]).await?;
+        reserved.redeem(self.store()).await?;
+        Ok(step)
+    }
+
+    /// The new password in the place of a temporary one.
+    pub(super) async fn change_password(&self, session: &SessionRow, new: SecretText) -> Result<Step, LoginError> {
+        let row = self.user_of(session, &[Stage::ChangePassword]).await?;
+        self.check_new(&new)?;
+        let reserved = self.reserve(row.user.id).await?;
+        let hash = match self.new_hash(&row, new).await {
+            Ok(hash) => hash,
+            Err(error) => {
+                reserved.give_back(self.store()).await?;
+                return Err(error);
+            }
+        };
+        let event = self.event("password.changed", "ok", row.user.id).with("because", "it was temporary");
+        self.store().set_password(row.user.id, &hash, false, self.now(), Some(session.id), &[event]).await?;
+        self.login.sessions.forget_user(row.user.id);
+        let row = UserRow { password_must_change: false, ..row };
+        let proven = Proven { amr: session.amr.clone(), second_factor_at: session.second_factor_at };
+        let enrolled = session.second_factor_at.is_some();
+        let stage = next_stage(&row, self.security, enrolled, &proven);
+        let step = self.advance(session, &row, |next| next.stage = stage, Vec::new()).await?;
+        self.settle(&row, stage, reserved).await?;
+        Ok(step)
+    }
+
+    fn check_new(&self, new: &SecretText) -> Result<(), NewPasswordFault> {
+        let minimum = self.security.passwords.minimum_length;
+        if new.expose().len() > password::LONGEST {
+            Err(NewPasswordFault::TooLong)
+        } else if new.expose().chars().count() < minimum {
+            Err(NewPasswordFault::TooShort { minimum })
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn new_hash(&self, row: &UserRow, new: SecretText) -> Result<String, LoginError> {
+        if self.hashing().verify(new.clone(), row.password_hash.clone()).await? {
+            return Err(NewPasswordFault::Unchanged.into());
+        }
+        Ok(self.hashing().hash(new).await?)
+    }
+}

@@ -1,0 +1,176 @@
+//! From one stage to the next: which it is, the token that goes with it, and what ends on the way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::account::new_id;
+use crate::audit::{NewEvent, Origin};
+use crate::identity::{Amr, SessionId, User};
+use crate::policy::Security;
+use crate::secret::SessionToken;
+use crate::session::login::act::{Act, Try};
+use crate::session::{Login, LoginError, Step, signed_in};
+use crate::store::StoreError;
+use crate::store::sessions::{SessionRow, Stage};
+use crate::store::users::UserRow;
+use crate::time::Timestamp;
+
+/// How long a sign-in may be on its way.
+pub(super) const PENDING: Duration = Duration::from_secs(10 * 60);
+
+/// Of a browser's own words, characters kept.
+const LONGEST_USER_AGENT: usize = 200;
+
+/// What a session has proven.
+pub(super) struct Proven {
+    pub(super) amr: Vec<Amr>,
+    pub(super) second_factor_at: Option<Timestamp>,
+}
+
+/// What is still missing, the most urgent first: a thief of a temporary password gets no further than its owner's second
+/// factor.
+pub(super) fn next_stage(row: &UserRow, security: &Security, enrolled: bool, proven: &Proven) -> Stage {
+    if enrolled && proven.second_factor_at.is_none() {
+        Stage::SecondFactor
+    } else if row.password_must_change {
+        Stage::ChangePassword
+    } else if !enrolled && security.second_factor.is_required(&row.user) {
+        Stage::Enrol
+    } else {
+        Stage::Live
+    }
+}
+
+/// Ends one session and says why.
+pub(super) async fn end(
+    login: &Login,
+    row: &SessionRow,
+    reason: &'static str,
+    origin: &Origin,
+) -> Result<(), StoreError> {
+    let event = origin.event("session.ended", "ok").about(row.user).on(row.id.to_string()).with("reason", reason);
+    login.accounts.store.end_session(row.id, &[event]).await?;
+    login.sessions.forget(row.id);
+    Ok(())
+}
+
+impl Act<'_> {
+    /// A session for a password just proven.
+    pub(super) async fn begin(&self, row: &UserRow, proven: Proven, reserved: Try) -> Result<Step, LoginError> {
+        let enrolled = self.store().second_factors(row.user.id).await?.iter().any(|own| own.confirmed_at.is_some());
+        let stage = next_stage(row, self.security, enrolled, &proven);
+        let (token, session) = self.new_session(&row.user, stage, proven);
+        let mut events = vec![self.event("login.password", "ok", row.user.id).on(session.id.to_string())];
+        if stage == Stage::Live {
+            events.push(self.signed_in_event(&session));
+        }
+        self.store().insert_session(&session, self.security.sessions.maximum_per_user, &events).await?;
+        self.settle(row, stage, reserved).await?;
+        if stage == Stage::Live && self.security.sessions.maximum_per_user.is_some() {
+            // Those that made room have ended: all are read again.
+            self.login.sessions.forget_user(row.user.id);
+        }
+        Ok(step(token, session, row.user.clone()))
+    }
+
+    /// Puts a session of more level, under a new token, in the place of `session`.
+    pub(super) async fn advance(
+        &self,
+        session: &SessionRow,
+        row: &UserRow,
+        change: impl FnOnce(&mut SessionRow),
+        mut events: Vec<NewEvent>,
+    ) -> Result<Step, LoginError> {
+        let token = SessionToken::generate(&*self.login.accounts.random);
+        let mut next = SessionRow { digest: token.digest(), last_seen: self.now(), ..session.clone() };
+        change(&mut next);
+        let arrives = next.stage == Stage::Live && session.stage != Stage::Live;
+        if arrives {
+            next.auth_time = self.now();
+            next.expires_at = self.now().plus(self.security.sessions.lifetime);
+            events.push(self.signed_in_event(&next));
+        }
+        if !self.store().rotate_session(session.digest, &next, &events).await? {
+            return Err(LoginError::Over);
+        }
+        self.login.sessions.forget(session.id);
+        if arrives {
+            self.make_room(&next).await?;
+        }
+        Ok(step(token, next, row.user.clone()))
+    }
+
+    /// Consumes the try: in, the counter goes; with more to come, this try alone.
+    pub(super) async fn settle(&self, row: &UserRow, stage: Stage, reserved: Try) -> Result<(), LoginError> {
+        if stage == Stage::Live {
+            self.store().mark_login(row.user.id, self.now()).await?;
+            reserved.redeem(self.store()).await
+        } else {
+            reserved.give_back(self.store()).await
+        }
+    }
+
+    /// Ends the session whose cookie the browser held before it signed in.
+    pub(super) async fn end_presented(&self) -> Result<(), LoginError> {
+        let Some(token) = &self.browser.presented else { return Ok(()) };
+        if let Some(row) = self.login.sessions.row(token).await? {
+            end(self.login, &row, "another sign-in in the same browser", self.origin).await?;
+        }
+        Ok(())
+    }
+
+    /// Beyond `sessions.maximum_per_user` the oldest end; the new one stays.
+    async fn make_room(&self, new: &SessionRow) -> Result<(), LoginError> {
+        let Some(maximum) = self.security.sessions.maximum_per_user else { return Ok(()) };
+        let others = self.store().sessions(Some(new.user)).await?;
+        let others = others.iter().filter(|other| other.stage == Stage::Live && other.id != new.id);
+        for surplus in others.skip(usize::try_from(maximum).unwrap_or(usize::MAX).saturating_sub(1)) {
+            end(self.login, surplus, "too many sessions", self.origin).await?;
+        }
+        Ok(())
+    }
+
+    fn signed_in_event(&self, session: &SessionRow) -> NewEvent {
+        let amr: Vec<_> = session.amr.iter().map(|proof| proof.as_str()).collect();
+        self.event("login.signed-in", "ok", session.user).on(session.id.to_string()).with("amr", amr)
+    }
+
+    fn new_session(&self, user: &User, stage: Stage, proven: Proven) -> (SessionToken, SessionRow) {
+        let random = &*self.login.accounts.random;
+        let (token, now) = (SessionToken::generate(random), self.now());
+        let lasts = if stage == Stage::Live { self.security.sessions.lifetime } else { PENDING };
+        let row = SessionRow {
+            digest: token.digest(),
+            id: SessionId(new_id(random, now)),
+            user: user.id,
+            stage,
+            amr: proven.amr,
+            auth_time: now,
+            second_factor_at: proven.second_factor_at,
+            created_at: now,
+            last_seen: now,
+            expires_at: now.plus(lasts),
+            address: self.origin.address,
+            user_agent: self.browser.user_agent.chars().take(LONGEST_USER_AGENT).collect(),
+        };
+        (token, row)
+    }
+}
+
+// === impl Proven ===
+
+impl Proven {
+    /// Takes a session to `stage`, with these proofs.
+    pub(super) fn enter(self, stage: Stage, session: &mut SessionRow) {
+        (session.stage, session.amr, session.second_factor_at) = (stage, self.amr, self.second_factor_at);
+    }
+}
+
+fn step(token: SessionToken, session: SessionRow, user: User) -> Step {
+    match session.stage {
+        Stage::SecondFactor => Step::SecondFactor(token),
+        Stage::ChangePassword => Step::ChangePassword(token),
+        Stage::Enrol => Step::Enrol(token),
+        Stage::Live => Step::SignedIn(token, Arc::new(signed_in(&session, user))),
+    }
+}

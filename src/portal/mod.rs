@@ -1,67 +1,245 @@
 //! The portal: every page and API under `/secure/`, and the pages by which the gateway says no.
 //!
-//! The only folder with axum handlers. The edge hands a request over with a [`Visit`] in its extensions.
+//! * A **visit** is what the edge knows of a request; it hands one over in the request's extensions. * [`here::Here`] is the
+//!   visit as a handler sees it: with the portal, the anti-forgery value and the texts. * A **page** is an askama template
+//!   around [`page::Page`]. * A [`Refused`] is a typed refusal; [`refuse::refusal`] alone makes a page or a problem document of it.
+//! * A form exists twice: [`forgery::Posted`] is what was sent, and cannot be built without the anti-forgery checks; the page's
+//!   own struct is how it is shown again.
+//!
+//! Flow: edge → [`router`] → [`respond::finish`] (refusals, security headers) → one handler, one file per page or group.
+//! The only folder with axum handlers.
+
+mod account;
+mod acts;
+mod answer;
+mod api;
+mod assets;
+mod cookies;
+mod enrol;
+mod forgery;
+mod front;
+mod here;
+mod hold;
+mod language;
+mod login;
+mod logout;
+mod operation;
+mod operations;
+mod page;
+mod password;
+mod polling;
+mod problem;
+mod reauthenticate;
+mod refuse;
+mod respond;
+mod return_to;
+mod second_factor;
+mod show;
+mod texts;
+mod wait;
+
+#[cfg(test)]
+mod samples;
+
 use std::net::IpAddr;
 use std::sync::Arc;
+
 use arc_swap::ArcSwap;
-use bytes::Bytes;
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+
 use crate::audit::Origin;
 use crate::identity::keys::KeyRing;
-use crate::operation::{Asked, Operations};
+use crate::operation::Operations;
 use crate::policy::{Policy, Site, StepUp};
 use crate::secret::{Keyring, Random, SessionToken};
 use crate::session::{Login, Presented};
 use crate::time::{Clock, Timestamp};
 
+pub use cookies::{answer_cookie_name, csrf_cookie_name, session_cookie_name};
+pub use hold::held;
+pub use language::Language;
+pub use polling::is_polling;
+pub use refuse::refusal;
+pub use return_to::safe_return;
+
 /// What the portal is made of. Cheap to clone.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "plain parts")]
-pub struct Portal { pub login: Login, pub operations: Operations, pub keys: KeyRing, pub policy: Arc<ArcSwap<Policy>>, pub keyring: Arc<Keyring>, pub random: Arc<dyn Random>, pub clock: Arc<dyn Clock>, /// `portal.url`, without trailing slash.
-    pub url: Arc<str>, /// `portal.language`.
-    pub language: Language }
-
-/// `en` or `fr`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(missing_docs, reason = "plain")]
-pub enum Language { #[default] En, Fr }
+pub struct Portal {
+    /// Signing in, and the sessions behind it.
+    pub login: Login,
+    /// What is held.
+    pub operations: Operations,
+    /// The signing keys whose public halves are published.
+    pub keys: KeyRing,
+    /// The policy of the moment.
+    pub policy: Arc<ArcSwap<Policy>>,
+    /// The installation's keys, for anti-forgery values.
+    pub keyring: Arc<Keyring>,
+    /// For the anti-forgery cookie of a browser that is not signed in.
+    pub random: Arc<dyn Random>,
+    /// What time it is, for the parts that outlive a visit.
+    pub clock: Arc<dyn Clock>,
+    /// `portal.url`, without trailing slash.
+    pub url: Arc<str>,
+    /// `portal.language`.
+    pub language: Language,
+}
 
 /// What the edge knows of a request it hands over, and of one it refuses.
 #[derive(Debug, Clone)]
-pub struct Visit { /// The request's id, in pages and log.
-    pub request_id: Arc<str>, /// Now.
-    pub now: Timestamp, /// The client's address.
-    pub address: IpAddr, /// Whether the client came by https (TLS here, or a trusted proxy says so).
-    pub secure: bool, /// Whether the client is on this very machine (loopback): sign-in over plain HTTP is allowed then, with cookies without `__Host-` and Secure.
-    pub loopback: bool, /// Host header, lower case, with port.
-    pub host: String, /// The site; none on a host nobody knows.
-    pub site: Option<Arc<Site>>, /// What the session cookie stood for.
-    pub presented: Presented, /// The cookie itself.
-    pub token: Option<SessionToken>, /// The person's (when signed in), else the browser's, else the portal's.
-    pub language: Language, /// A navigation (a page is wanted) rather than a program (a problem document is).
-    pub wants_page: bool }
-
-/// A refusal, as the client is told.
-#[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the names say it; interface.md gives the statuses")]
-pub enum Refused { /// 303 to login (page) or 401.
-    SignIn { return_to: String }, /// 303 to step-up (page) or 401 with `WWW-Authenticate`.
-    StepUp { step_up: StepUp, return_to: String }, BadRequest(&'static str), Forbidden, NotFound, MethodNotAllowed, NotImplemented, Misdirected, PayloadTooLarge { limit: usize }, UnsupportedMediaType(&'static str), HeadersTooLarge, UriTooLong, Timeout, BadGateway, GatewayTimeout, Unavailable { retry_after: u32 }, Internal }
-
-/// The portal's routes.
-pub fn router(portal: Portal) -> axum::Router { let _ = portal; todo!() }
-/// A refusal as page or RFC 9457 document, security headers and request id included. The one place.
-pub fn refusal(portal: &Portal, visit: &Visit, refused: &Refused) -> http::Response<Bytes> { let _ = (portal, visit, refused); todo!() }
-/// The answer to a request just held: 303 to the waiting page, or 202 with the operation document.
-pub fn held(portal: &Portal, visit: &Visit, asked: &Asked) -> http::Response<Bytes> { let _ = (portal, visit, asked); todo!() }
-/// Name of the session cookie for this visit: `__Host-vantail`, or `vantail` on loopback over plain HTTP.
-pub fn session_cookie_name(secure: bool) -> &'static str { if secure { "__Host-vantail" } else { "vantail" } }
-/// Name of the one-use answer cookie.
-pub fn answer_cookie_name(secure: bool) -> &'static str { if secure { "__Host-vantail-answer" } else { "vantail-answer" } }
-impl Language {
-    /// From a person's choice, else `Accept-Language` (RFC 9110 12.5.4), else `default`.
-    pub fn choose(chosen: Option<&str>, accept: Option<&str>, default: Self) -> Self { let _ = (chosen, accept, default); todo!() }
+pub struct Visit {
+    /// The request's id, in pages and log.
+    pub request_id: Arc<str>,
+    /// Now.
+    pub now: Timestamp,
+    /// The client's address.
+    pub address: IpAddr,
+    /// Whether the client came by https (TLS here, or a trusted proxy says so).
+    pub secure: bool,
+    /// Whether the client is on this very machine (loopback): sign-in over plain HTTP is allowed then, with cookies without `__Host-` and Secure.
+    pub loopback: bool,
+    /// Host header, lower case, with port.
+    pub host: String,
+    /// The site; none on a host nobody knows.
+    pub site: Option<Arc<Site>>,
+    /// What the session cookie stood for.
+    pub presented: Presented,
+    /// The cookie itself.
+    pub token: Option<SessionToken>,
+    /// The person's (when signed in), else the browser's, else the portal's.
+    pub language: Language,
+    /// A navigation (a page is wanted) rather than a program (a problem document is).
+    pub wants_page: bool,
 }
+
+/// A refusal, as the client is told. Statuses are those of interface.md; why exactly is in the log, not here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// Nobody is signed in: 303 to login for a page, 401 for a program.
+    SignIn {
+        /// Path and query to come back to.
+        return_to: String,
+    },
+    /// Signed in, not surely or freshly enough: 303 to the confirmation of the sign-in, or 401 with what is missing.
+    StepUp {
+        /// What is missing.
+        step_up: StepUp,
+        /// Path and query to come back to.
+        return_to: String,
+    },
+    /// 400, with a stable word for what is wrong.
+    BadRequest(&'static str),
+    /// 403: not with this account, or not from here.
+    Forbidden,
+    /// 403: a form that does not come from our own pages (WEB-2).
+    ForeignForm,
+    /// 403: a form of ours, from before a sign-in, a sign-out or too long ago.
+    StaleForm,
+    /// 403: sign-in over plain HTTP from another machine.
+    InsecureConnection,
+    /// 404: not there, or not to be known.
+    NotFound,
+    /// 405.
+    MethodNotAllowed,
+    /// 409: the operation has moved on; the page shows where it stands.
+    Conflict,
+    /// 501: a method nobody here knows.
+    NotImplemented,
+    /// 421: no site answers to this host.
+    Misdirected,
+    /// 413.
+    PayloadTooLarge {
+        /// The limit, bytes.
+        limit: usize,
+    },
+    /// 415, with a stable word for what is not read here.
+    UnsupportedMediaType(&'static str),
+    /// 431.
+    HeadersTooLarge,
+    /// 414.
+    UriTooLong,
+    /// 408.
+    Timeout,
+    /// 502: the backend cannot be reached, or spoke nonsense.
+    BadGateway,
+    /// 504: the backend was silent.
+    GatewayTimeout,
+    /// 503: cannot be answered now.
+    Unavailable {
+        /// Seconds.
+        retry_after: u32,
+    },
+    /// 500.
+    Internal,
+}
+
+/// The portal's routes. Every request must carry a [`Visit`] in its extensions.
+pub fn router(portal: Portal) -> Router {
+    Router::new()
+        .merge(sign_in_routes())
+        .merge(operation_routes())
+        .route("/secure", get(front::add_slash))
+        .route("/secure/", get(front::show))
+        .route("/secure/account", get(account::show))
+        .route("/secure/account/second-factor", get(account::second_factor))
+        .route("/secure/account/second-factor/password", post(account::password).get(account::back))
+        .route("/secure/account/second-factor/code", post(account::code).get(account::back))
+        .route("/secure/assets/{name}", get(assets::serve))
+        .route("/secure/jwks.json", get(api::jwks))
+        .route("/secure/api/openapi.json", get(api::openapi))
+        .route("/secure/api/operations/{id}", get(api::operation))
+        .fallback(async || Refused::NotFound)
+        .method_not_allowed_fallback(async || Refused::MethodNotAllowed)
+        .layer(from_fn_with_state(portal.clone(), respond::finish))
+        .with_state(portal)
+}
+
+/// From nothing to signed in, and out again.
+fn sign_in_routes() -> Router<Portal> {
+    Router::new()
+        .route("/secure/login", get(login::show).post(login::submit))
+        .route("/secure/login/second-factor", get(second_factor::show).post(second_factor::submit))
+        .route("/secure/login/enrol", get(enrol::show).post(enrol::submit))
+        .route("/secure/login/password", get(password::show).post(password::submit))
+        .route("/secure/login/confirm", get(reauthenticate::show).post(reauthenticate::submit))
+        .route("/secure/logout", get(logout::show).post(logout::submit))
+}
+
+/// What is held: seen, decided, waited for, answered.
+fn operation_routes() -> Router<Portal> {
+    Router::new()
+        .route("/secure/operations", get(operations::show))
+        .route("/secure/operations/{id}", get(operation::show))
+        .route("/secure/operations/{id}/body", get(operation::body))
+        .route("/secure/operations/{id}/confirm", post(acts::confirm).get(acts::back))
+        .route("/secure/operations/{id}/new-token", post(acts::new_token).get(acts::back))
+        .route("/secure/operations/{id}/deny", post(acts::deny).get(acts::back))
+        .route("/secure/operations/{id}/cancel", post(acts::cancel).get(acts::back))
+        .route("/secure/operations/{id}/wait", get(wait::show))
+        .route("/secure/operations/{id}/answer", get(answer::show))
+}
+
+// === impl Visit ===
+
 impl Visit {
     /// Where an act of this visit comes from.
-    pub fn origin(&self, door: &'static str) -> Origin { let _ = door; todo!() }
+    pub fn origin(&self, door: &'static str) -> Origin {
+        let actor = match &self.presented {
+            Presented::Live(signed_in) => Some(signed_in.user.id),
+            _ => None,
+        };
+        Origin { now: self.now, actor, door, address: Some(self.address), request_id: Some(self.request_id.to_string()) }
+    }
+
+    /// Whether anybody may sign in over this connection: by https, or on this very machine.
+    pub fn may_sign_in(&self) -> bool {
+        self.secure || self.loopback
+    }
+
+    /// Scheme and authority as the browser sees them: `https://gate.example.org`.
+    pub fn own_origin(&self) -> String {
+        format!("{}://{}", if self.secure { "https" } else { "http" }, self.host)
+    }
 }

@@ -1,0 +1,63 @@
+// What makes the pages more comfortable; every page works without it.
+(function () {
+  "use strict";
+  var lang = document.documentElement.lang;
+
+  // A code sends itself at its last digit.
+  document.querySelectorAll("[data-sends-at]").forEach(function (field) {
+    field.addEventListener("input", function () {
+      var length = Number(field.dataset.sendsAt);
+      if (/^[0-9]+$/.test(field.value) && field.value.length === length && field.form.checkValidity()) {
+        field.form.requestSubmit();
+      }
+    });
+  });
+
+  // Show and hide what is typed.
+  document.querySelectorAll("[data-shows]").forEach(function (button) {
+    var field = document.getElementById(button.dataset.shows);
+    var show = button.textContent;
+    button.hidden = false;
+    button.addEventListener("click", function () {
+      var hidden = field.type === "password";
+      field.type = hidden ? "text" : "password";
+      button.textContent = hidden ? button.dataset.hide : show;
+      button.setAttribute("aria-pressed", String(hidden));
+    });
+  });
+
+  // Moments in local time; the exact one in UTC stays as the tip.
+  document.querySelectorAll("time[datetime]").forEach(function (time) {
+    var at = new Date(time.dateTime);
+    if (!isNaN(at)) {
+      time.title = time.textContent;
+      time.textContent = at.toLocaleString(lang, { dateStyle: "long", timeStyle: "medium" });
+    }
+  });
+
+  // The time that is left.
+  function left(until) {
+    var seconds = Math.max(0, Math.round((until - Date.now()) / 1000));
+    var minutes = Math.floor(seconds / 60);
+    return minutes + ":" + String(seconds % 60).padStart(2, "0");
+  }
+  document.querySelectorAll("[data-until]").forEach(function (place) {
+    var until = Number(place.dataset.until);
+    function show() { place.textContent = left(until); }
+    show();
+    setInterval(show, 1000);
+  });
+
+  // What waits asks for its state, and moves on when that has changed.
+  document.querySelectorAll("[data-poll]").forEach(function (place) {
+    function ask() {
+      fetch(place.dataset.poll, { headers: { Accept: "application/json" } })
+        .then(function (response) { return response.ok ? response.json() : { state: "gone" }; })
+        .then(function (operation) {
+          if (operation.state === place.dataset.state) { setTimeout(ask, 2000); } else { location.reload(); }
+        })
+        .catch(function () { setTimeout(ask, 5000); });
+    }
+    setTimeout(ask, 1500);
+  });
+})();

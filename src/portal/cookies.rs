@@ -1,0 +1,81 @@
+//! The portal's cookies: their names, how they are set, how they are read.
+//!
+//! Over https all carry `__Host-` and Secure (RFC 6265bis 4.1.3.2); on loopback over plain HTTP browsers would not keep those,
+//! so the same names go without. None has a Domain; all are HttpOnly, `SameSite=Lax`, `Path=/` (WEB-3).
+
+use http::HeaderMap;
+use http::header::{COOKIE, HeaderValue};
+
+use super::Visit;
+use crate::secret::SessionToken;
+
+/// How long the ticket for a kept answer is good for, seconds: one redirect.
+const ANSWER_SECONDS: u32 = 60;
+
+/// Name of the session cookie for this visit: `__Host-vantail`, or `vantail` on loopback over plain HTTP.
+pub fn session_cookie_name(secure: bool) -> &'static str {
+    if secure { "__Host-vantail" } else { "vantail" }
+}
+
+/// Name of the one-use answer cookie.
+pub fn answer_cookie_name(secure: bool) -> &'static str {
+    if secure { "__Host-vantail-answer" } else { "vantail-answer" }
+}
+
+/// Name of the cookie that ties the forms of a browser without session to that browser.
+pub fn csrf_cookie_name(secure: bool) -> &'static str {
+    if secure { "__Host-vantail-csrf" } else { "vantail-csrf" }
+}
+
+/// Sets the session's token; without *remember me* it ends with the browser.
+pub fn session(visit: &Visit, token: &SessionToken) -> HeaderValue {
+    set(visit, session_cookie_name(visit.secure), &token.expose(), None)
+}
+
+/// Takes the session's token away.
+pub fn no_session(visit: &Visit) -> HeaderValue {
+    set(visit, session_cookie_name(visit.secure), "", Some(0))
+}
+
+/// Sets the ticket for one showing of a kept answer.
+pub fn answer(visit: &Visit, ticket: &str) -> HeaderValue {
+    set(visit, answer_cookie_name(visit.secure), ticket, Some(ANSWER_SECONDS))
+}
+
+/// Ties this browser's forms to it.
+pub fn csrf(visit: &Visit, value: &str) -> HeaderValue {
+    set(visit, csrf_cookie_name(visit.secure), value, None)
+}
+
+/// The value of the cookie `name`. The same name with two different values is no cookie at all (WEB-3).
+pub fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim_start_matches(' ').split_once('='));
+    let mut values = pairs.filter(|(own, _)| *own == name).map(|(_, value)| value.trim_end_matches(' '));
+    let first = values.next()?;
+    values.all(|other| other == first).then_some(first)
+}
+
+fn set(visit: &Visit, name: &str, value: &str, max_age: Option<u32>) -> HeaderValue {
+    let age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
+    let secure = if visit.secure { "; Secure" } else { "" };
+    let line = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{age}{secure}");
+    HeaderValue::try_from(line).expect("names and values are of our own making, in visible ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[&str]) -> HeaderMap {
+        lines.iter().map(|line| (COOKIE, HeaderValue::from_str(line).unwrap())).collect()
+    }
+
+    #[test]
+    fn web_3_two_values_of_one_name_are_none_and_look_alikes_are_ignored() {
+        assert_eq!(read(&headers(&["a=1; b=2"]), "b"), Some("2"));
+        assert_eq!(read(&headers(&["a=1; a=1"]), "a"), Some("1"));
+        assert_eq!(read(&headers(&["a=1", "a=2"]), "a"), None);
+        assert_eq!(read(&headers(&["__host-vantail=x; \t__Host-vantail=y; __Host-vantail =z"]), "__Host-vantail"), None);
+    }
+}

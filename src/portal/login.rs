@@ -1,0 +1,153 @@
+//! `/secure/login`: name and password.
+//!
+//! One message for every failure (L1): unknown, wrong, locked, disabled and expired are the same page with the same status.
+
+use askama::Template;
+use axum::response::Response;
+use http::StatusCode;
+use http::header::SET_COOKIE;
+use serde::Deserialize;
+
+use super::forgery::{Posted, Unposted};
+use super::here::{Here, Wanted};
+use super::page::{self, Page};
+use super::return_to::{or_front, with_return};
+use super::{Refused, cookies};
+use crate::secret::SecretText;
+use crate::session::{LoginError, Presented, Step};
+use crate::store::sessions::Stage;
+
+/// The status of every form that is shown again with what was wrong in it.
+pub const SHOWN_AGAIN: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+
+/// What was posted.
+#[derive(Debug, Deserialize)]
+pub struct LoginForm {
+    #[serde(default)]
+    username: String,
+    password: SecretText,
+    #[serde(default)]
+    return_to: String,
+}
+
+/// Where from, and what to say first.
+#[derive(Debug, Deserialize)]
+pub struct LoginQuery {
+    #[serde(default)]
+    return_to: String,
+    #[serde(default)]
+    notice: String,
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+pub(super) struct LoginPage {
+    pub page: Page,
+    pub username: String,
+    pub return_to: String,
+    pub notice: Option<&'static str>,
+    pub error: Option<&'static str>,
+}
+
+/// The form. Whoever is signed in already goes on to where they wanted.
+pub async fn show(here: Here, Wanted(query): Wanted<LoginQuery>) -> Result<Response, Refused> {
+    allowed_here(&here)?;
+    if matches!(here.visit.presented, Presented::Live(_)) {
+        return Ok(page::see_other(&or_front(&query.return_to)).map(Into::into));
+    }
+    let notice = here.texts().of("notice", &query.notice);
+    Ok(form(&here, StatusCode::OK, LoginPage { notice, ..blank(&here, query.return_to) }))
+}
+
+/// The sign-in's first step.
+pub async fn submit(here: Here, posted: Result<Posted<LoginForm>, Unposted<LoginForm>>) -> Result<Response, Refused> {
+    allowed_here(&here)?;
+    let typed = match posted {
+        Ok(posted) => posted.into_inner(),
+        Err(Unposted::Refused(refused)) => return Err(refused),
+        Err(Unposted::Stale(typed)) => return Ok(again(&here, typed, "stale-form", StatusCode::FORBIDDEN)),
+    };
+    let LoginForm { username, password, return_to } = typed;
+    let policy = here.policy();
+    let login = &here.portal.login;
+    match login.password(&policy.security, &username, password.clone(), &here.browser(), &here.origin()).await {
+        Ok(step) => Ok(next_page(&here, step, &return_to)),
+        Err(LoginError::Refused) => {
+            Ok(again(&here, LoginForm { username, password, return_to }, "sign-in", SHOWN_AGAIN))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Nobody types a password over a wire that others can read.
+pub fn allowed_here(here: &Here) -> Result<(), Refused> {
+    if here.visit.may_sign_in() { Ok(()) } else { Err(Refused::InsecureConnection) }
+}
+
+/// The page a sign-in on its way is at.
+pub const fn page_of(stage: Stage) -> &'static str {
+    match stage {
+        Stage::SecondFactor => "/secure/login/second-factor",
+        Stage::Enrol => "/secure/login/enrol",
+        Stage::ChangePassword => "/secure/login/password",
+        Stage::Live => "/secure/",
+    }
+}
+
+/// On to the next step, with the new cookie: the token changes at every change of level (SESS-1).
+pub fn next_page(here: &Here, step: Step, return_to: &str) -> Response {
+    let (token, location) = match step {
+        Step::SecondFactor(token) => (token, with_return(page_of(Stage::SecondFactor), return_to)),
+        Step::Enrol(token) => (token, with_return(page_of(Stage::Enrol), return_to)),
+        Step::ChangePassword(token) => (token, with_return(page_of(Stage::ChangePassword), return_to)),
+        Step::SignedIn(token, _) => (token, or_front(return_to)),
+    };
+    let response = page::see_other(&location);
+    page::with(response, SET_COOKIE, cookies::session(&here.visit, &token)).map(Into::into)
+}
+
+/// A sign-in that is over begins again, and says so.
+pub fn begin_again(here: &Here, return_to: &str) -> Response {
+    let separator = if return_to.is_empty() { '?' } else { '&' };
+    let location = format!("{}{separator}notice=over", with_return("/secure/login", return_to));
+    page::with(page::see_other(&location), SET_COOKIE, cookies::no_session(&here.visit)).map(Into::into)
+}
+
+/// What was typed is kept, but for the password.
+fn again(here: &Here, typed: LoginForm, error: &str, status: StatusCode) -> Response {
+    let error = here.texts().of("error", error);
+    let page = LoginPage { username: typed.username, error, ..blank(here, typed.return_to) };
+    form(here, status, page)
+}
+
+fn blank(here: &Here, return_to: String) -> LoginPage {
+    let page = here.page(here.texts().say("login.title"));
+    LoginPage { page, username: String::new(), return_to, notice: None, error: None }
+}
+
+/// The page, with the cookie that ties its form to this browser where there is none yet.
+fn form(here: &Here, status: StatusCode, page: LoginPage) -> Response {
+    let response = page::html(status, &page);
+    match here.csrf.new_cookie() {
+        Some(value) => page::with(response, SET_COOKIE, cookies::csrf(&here.visit, value)),
+        None => response,
+    }
+}
+
+// === errors, as the client is told ===
+
+impl From<LoginError> for Refused {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Refused | LoginError::NewPassword(_) => Self::Forbidden,
+            LoginError::AlreadyEnrolled => Self::Conflict,
+            LoginError::Over => Self::SignIn { return_to: String::new() },
+            LoginError::Busy(busy) => Self::Unavailable { retry_after: busy.retry_after },
+            LoginError::Store(error) => error.into(),
+            LoginError::Sealed(error) => {
+                tracing::error!(%error, "portal.second_factor_unreadable");
+                Self::Internal
+            }
+        }
+    }
+}

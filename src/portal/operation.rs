@@ -1,0 +1,312 @@
+//! `/secure/operations/{id}`: exactly what will be sent, and what one may do about it.
+//!
+//! Opening it changes nothing (H3): a GET only looks.
+
+use askama::Template;
+use axum::response::Response;
+use http::StatusCode;
+use http::header::{CONTENT_DISPOSITION, HeaderValue};
+
+use super::here::{Here, OperationId};
+use super::hold::{in_language, is_moving};
+use super::page::{self, Page};
+use super::reauthenticate::{self, Need};
+use super::show::{Moment, Pieces, size, span};
+use super::texts::Texts;
+use super::Refused;
+use crate::identity::{Amr, Right, SignedIn};
+use crate::operation::view::{Body, NoticeState, Piece};
+use crate::operation::{Part, State, View};
+use crate::store::outbox::OutboxState;
+
+/// How soon the page asks again, without script, while a delivery is on its way, seconds.
+const SOON: u32 = 3;
+
+/// What the one who looks may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Type the token.
+    Confirm,
+    /// Prove themselves again first, at this address.
+    ProveAgain(String),
+    /// Nothing, and why.
+    Nothing(&'static str),
+}
+
+/// A body, ready to be shown.
+#[derive(Debug)]
+pub enum ShownBody {
+    /// None.
+    Empty,
+    /// Fields of a form, members of a JSON document.
+    Fields(Vec<(Pieces, Pieces)>),
+    /// Parts of a multipart form.
+    Parts(Vec<ShownPart>),
+    /// Text as it is.
+    Text(Pieces),
+    /// Hex lines.
+    Binary(String),
+}
+
+/// A part of a multipart form, ready to be shown.
+#[derive(Debug)]
+pub struct ShownPart {
+    /// The field's name.
+    pub name: Pieces,
+    /// The file's name, when it is a file.
+    pub file_name: Option<Pieces>,
+    /// Its type, as told.
+    pub content_type: String,
+    /// Its length in words.
+    pub length: String,
+    /// Its digest.
+    pub digest: String,
+    /// What is in it, when that is text.
+    pub text: Option<Pieces>,
+}
+
+/// How telling somebody went.
+#[derive(Debug)]
+pub struct ShownNotice {
+    /// To whom, by which channel.
+    pub to: String,
+    /// How it went, in words.
+    pub state: &'static str,
+    /// Whether somebody must look after it.
+    pub is_bad: bool,
+    /// The provider's last words.
+    pub error: String,
+}
+
+/// What is wrong with what was posted, and what is kept of it.
+#[derive(Debug, Default)]
+pub struct Fault {
+    /// In words.
+    pub error: Option<String>,
+    /// The reason as it was typed.
+    pub reason: String,
+}
+
+#[derive(Template)]
+#[template(path = "operation.html")]
+pub(super) struct OperationPage {
+    pub page: Page,
+    pub id: String,
+    pub state: (&'static str, &'static str),
+    pub why: Option<String>,
+    pub who: String,
+    pub who_more: String,
+    pub site: String,
+    pub rule: String,
+    pub asked: Moment,
+    pub expires: Moment,
+    pub left: String,
+    pub until: i64,
+    pub client: String,
+    pub proof: String,
+    pub method: String,
+    pub origin: String,
+    pub target: Pieces,
+    pub headers: Vec<(String, Pieces)>,
+    pub body: ShownBody,
+    pub length: String,
+    pub digest: String,
+    pub download: bool,
+    pub quorum: String,
+    pub confirmed: Vec<(String, Moment)>,
+    pub notices: Vec<ShownNotice>,
+    pub status: Option<i64>,
+    pub act: Act,
+    pub may_deny: bool,
+    pub may_cancel: bool,
+    pub is_mine: bool,
+    pub fault: Fault,
+}
+
+/// The operation, for those concerned; for everybody else there is none.
+pub async fn show(here: Here, id: OperationId) -> Result<Response, Refused> {
+    look(&here, &id, StatusCode::OK, Fault::default()).await
+}
+
+/// The body's bytes, as they will be sent.
+pub async fn body(here: Here, id: OperationId) -> Result<Response, Refused> {
+    let bytes = here.portal.operations.body(&id.0, here.signed_in()?).await?;
+    let response = page::text(StatusCode::OK, "application/octet-stream", bytes.into());
+    let name = format!("attachment; filename=\"operation-{}.bin\"", id.0);
+    let name = HeaderValue::try_from(name).expect("an id is eight digits");
+    Ok(page::with(response, CONTENT_DISPOSITION, name).map(Into::into))
+}
+
+/// The page, with what was wrong with what was posted from it.
+pub async fn look(here: &Here, id: &OperationId, status: StatusCode, fault: Fault) -> Result<Response, Refused> {
+    let signed_in = here.signed_in()?;
+    let view = here.portal.operations.view(&id.0, signed_in).await?;
+    Ok(page::html(status, &OperationPage::of(here, signed_in, view, fault)))
+}
+
+/// The stable word of a state, and how a page says it.
+pub fn state_word(state: State, texts: Texts) -> (&'static str, &'static str) {
+    let word = match state {
+        State::Waiting => "waiting",
+        State::Confirmed => "confirmed",
+        State::Sending => "sending",
+        State::Done => "done",
+        State::Denied => "denied",
+        State::Expired => "expired",
+        State::Cancelled => "cancelled",
+        State::Withdrawn => "withdrawn",
+        State::Unknown => "unknown",
+    };
+    (word, texts.of("state", word).unwrap_or(word))
+}
+
+/// A stored reason in words: a stable word of ours, or what the denier wrote.
+pub fn reason_words(reason: &str, texts: Texts) -> String {
+    texts.of("reason", reason).map_or_else(|| reason.to_owned(), str::to_owned)
+}
+
+// === impl OperationPage ===
+
+impl OperationPage {
+    /// From what the operation lets `me` see.
+    pub fn of(here: &Here, me: &SignedIn, view: View, fault: Fault) -> Self {
+        let (t, now) = (here.texts(), here.visit.now);
+        let title = in_language(t.language(), &view.title_en, &view.title_fr);
+        let refresh = (is_moving(view.state) && view.state != State::Waiting).then_some(SOON);
+        let act = Act::of(here, me, &view);
+        let (who, who_more) = requester(&view, t);
+        Self {
+            page: here.page(title).refreshing(refresh),
+            state: state_word(view.state, t),
+            why: view.reason.as_deref().map(|reason| reason_words(reason, t)),
+            who,
+            who_more,
+            asked: Moment::of(view.created_at, t),
+            expires: Moment::of(view.expires_at, t),
+            left: span(view.expires_at.since(now)),
+            until: view.expires_at.as_millis(),
+            proof: proof(&view, t),
+            origin: format!("{}://{}", view.scheme, view.host),
+            target: Pieces::new(t, view.target),
+            headers: view.headers.into_iter().map(|(name, value)| (name, Pieces::new(t, value))).collect(),
+            length: size(view.body_length, t),
+            download: view.body_length > 0 && me.user.has(Right::TokenValidator) && !has_masked(&view.body),
+            body: ShownBody::of(view.body, t),
+            digest: view.digest,
+            quorum: quorum(view.quorum, view.confirmed_by.len(), t),
+            confirmed: view.confirmed_by.into_iter().map(|(name, at)| (name, Moment::of(at, t))).collect(),
+            notices: view.notices.iter().map(|notice| ShownNotice::of(notice, t)).collect(),
+            status: view.status,
+            may_deny: view.state == State::Waiting && view.may_confirm.is_ok(),
+            may_cancel: view.may_cancel,
+            is_mine: view.requester.as_ref().is_some_and(|user| user.id == me.user.id),
+            act,
+            id: view.id,
+            site: view.site,
+            rule: view.rule,
+            client: view.client,
+            method: view.method,
+            fault,
+        }
+    }
+}
+
+// === impl Act ===
+
+impl Act {
+    fn of(here: &Here, me: &SignedIn, view: &View) -> Self {
+        let t = here.texts();
+        let page = format!("/secure/operations/{}", view.id);
+        match view.may_confirm {
+            _ if view.state != State::Waiting => Self::Nothing(""),
+            Err(word) => Self::Nothing(t.of("may-not", word).unwrap_or(t.say("may-not.other"))),
+            Ok(()) if view.needs_fresh_second_factor => Self::ProveAgain(reauthenticate::address(Need::SecondFactor, &page)),
+            Ok(()) if !reauthenticate::is_recent(&here.visit, me) => {
+                Self::ProveAgain(reauthenticate::address(Need::SignIn, &page))
+            }
+            Ok(()) => Self::Confirm,
+        }
+    }
+}
+
+// === impl ShownBody, ShownPart, ShownNotice ===
+
+impl ShownBody {
+    /// Each stretch of text becomes one that escapes itself.
+    pub fn of(body: Body, t: Texts) -> Self {
+        let shown = |pieces| Pieces::new(t, pieces);
+        match body {
+            Body::Empty => Self::Empty,
+            Body::Fields(fields) => {
+                Self::Fields(fields.into_iter().map(|(name, value)| (shown(name), shown(value))).collect())
+            }
+            Body::Parts(parts) => Self::Parts(parts.into_iter().map(|part| ShownPart::of(part, t)).collect()),
+            Body::Text(text) => Self::Text(shown(text)),
+            Body::Binary(lines) => Self::Binary(lines.join("\n")),
+        }
+    }
+}
+
+impl ShownPart {
+    fn of(part: Part, t: Texts) -> Self {
+        Self {
+            name: Pieces::new(t, part.name),
+            file_name: part.file_name.map(|name| Pieces::new(t, name)),
+            content_type: part.content_type.unwrap_or_default(),
+            length: size(part.length, t),
+            digest: part.digest,
+            text: part.text.map(|text| Pieces::new(t, text)),
+        }
+    }
+}
+
+impl ShownNotice {
+    /// With the outcome in words.
+    pub fn of(notice: &NoticeState, t: Texts) -> Self {
+        let state = match notice.state {
+            OutboxState::Queued | OutboxState::Sending => t.say("notice-state.queued"),
+            OutboxState::Sent => t.say("notice-state.sent"),
+            OutboxState::Failed => t.say("notice-state.failed"),
+            OutboxState::Uncertain => t.say("notice-state.uncertain"),
+        };
+        Self {
+            to: format!("{} ({})", notice.to, t.of("channel", notice.channel).unwrap_or(notice.channel)),
+            state,
+            is_bad: matches!(notice.state, OutboxState::Failed | OutboxState::Uncertain) || notice.error.is_some(),
+            error: notice.error.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// Who asked: the name that is read first, and what tells two of that name apart.
+fn requester(view: &View, t: Texts) -> (String, String) {
+    let Some(user) = &view.requester else { return (t.say("operation.nobody").to_owned(), String::new()) };
+    if user.full_name.is_empty() {
+        return (user.name.clone(), user.email.clone());
+    }
+    (user.full_name.clone(), format!("{} · {}", user.name, user.email))
+}
+
+/// How surely the requester was known when asking.
+fn proof(view: &View, t: Texts) -> String {
+    let how = if view.amr.contains(&Amr::Otp) { t.say("operation.proof-two") } else { t.say("operation.proof-one") };
+    t.say_with("operation.proof", &[("how", how), ("at", &Moment::of(view.auth_time, t).text)])
+}
+
+fn quorum(needed: i64, given: usize, t: Texts) -> String {
+    if needed <= 1 {
+        return String::new();
+    }
+    t.say_with("operation.quorum", &[("given", &given.to_string()), ("needed", &needed.to_string())])
+}
+
+/// Whether anything in the body is kept from view: then its bytes are not for download either.
+fn has_masked(body: &Body) -> bool {
+    let masked = |pieces: &[Piece]| pieces.contains(&Piece::Masked);
+    match body {
+        Body::Fields(fields) => fields.iter().any(|(_, value)| masked(value)),
+        Body::Parts(parts) => parts.iter().any(|part| part.text.as_deref().is_some_and(masked)),
+        Body::Text(text) => masked(text),
+        Body::Empty | Body::Binary(_) => false,
+    }
+}

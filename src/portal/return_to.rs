@@ -1,0 +1,121 @@
+//! Where a browser goes after signing in: a path on this very origin, and nowhere else (WEB-1).
+
+use percent_encoding::percent_decode_str;
+
+/// Longest address kept through a sign-in.
+const LONGEST: usize = 4096;
+
+/// `wanted` when it is a path (with query) on the origin that shows it, in a spelling every browser reads alike; else `/`.
+///
+/// Browsers drop tabs and line ends, read `\` as `/` and fold dot segments; what would need any of that is refused,
+/// percent-encoded as well and however often.
+pub fn safe_return(wanted: &str) -> String {
+    if is_plain_path(wanted) { wanted.to_owned() } else { "/".to_owned() }
+}
+
+/// Where to go when an address may not have been given at all: then the portal's own front page.
+pub fn or_front(wanted: &str) -> String {
+    if wanted.is_empty() { "/secure/".to_owned() } else { safe_return(wanted) }
+}
+
+/// `path?return_to=…`, or the bare path when there is nothing to come back to.
+pub fn with_return(path: &str, return_to: &str) -> String {
+    if return_to.is_empty() { path.to_owned() } else { format!("{path}?return_to={}", encoded(return_to)) }
+}
+
+/// For a query value.
+pub fn encoded(text: &str) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    utf8_percent_encode(text, KEEP).to_string()
+}
+
+fn is_plain_path(wanted: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+    let path = wanted.split(['?', '#']).next().unwrap_or_default();
+    wanted.len() <= LONGEST && wanted.starts_with('/') && wanted.bytes().all(plain) && stays_plain(path)
+}
+
+/// Whether `path` is free of dot segments, empty segments, backslashes and control characters in every depth of decoding.
+fn stays_plain(path: &str) -> bool {
+    let mut path = path.to_owned();
+    loop {
+        if path.contains("//") || path.contains('\\') || path.chars().any(char::is_control) || has_dot_segment(&path) {
+            return false;
+        }
+        let Ok(decoded) = percent_decode_str(&path).decode_utf8() else { return false };
+        if decoded == path {
+            return true;
+        }
+        path = decoded.into_owned();
+    }
+}
+
+/// A segment of dots alone, with or without parameters behind a `;`.
+fn has_dot_segment(path: &str) -> bool {
+    path.split('/').any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Every joint of a slash-like start, something a browser ignores, and a way to another host or another scheme.
+    fn corpus() -> BTreeSet<String> {
+        let known = [
+            "//evil", "/\\evil", "/%5cevil", "/%09/evil", "/\t/evil", "https:evil", "https://gw.test@evil", "javascript:alert(1)",
+            "/..//evil", "", "evil", "?x", "#x", "http://evil", "HTTPS://evil", "data:text/html,x", "vbscript:x", "\\\\evil", "\\/evil",
+            "///evil", "/./evil", "/.//evil", "/%2e%2e//evil", "/%252e%252e/evil", "/%2f/evil", "/%2fevil/", "/;//evil", "/..;/evil",
+            "/\u{a0}/evil", "/é", "/\u{2044}evil", "/\u{ff0f}evil", "/%00", "/%0d%0aSet-Cookie:x", "/\r\nLocation: //evil", "/%ff",
+            "/a\u{0}b", "/%c0%afevil", " /secure/", "/ evil", "file:///etc/passwd", "blob:x", "//%0aevil", "/%255cevil", "/%25%35%63evil",
+        ];
+        let starts = ["//", "/\\", "\\/", "\\\\", "///", "/%2f", "%2f/", "/%5c", "%5c%5c", "/%252f", "/.//", "/..//", "https:", "https:/", "https://", "javascript:"];
+        let fillers = ["", "\t", "\n", "\r", " ", "%09", "%0a", "%0d", "\u{0}", "@", "gw.test@", ":80@", "\u{200b}", "\u{3000}"];
+        let hosts = ["evil", "evil.example", "evil%2eexample", "[::1]", "2130706433"];
+        let mut all: BTreeSet<String> = known.into_iter().map(str::to_owned).collect();
+        for start in starts {
+            for filler in fillers {
+                all.extend(hosts.iter().map(|host| format!("{start}{filler}{host}")));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn web_1_every_spelling_of_another_place_leads_home() {
+        let corpus = corpus();
+        assert!(corpus.len() > 500, "the corpus has {} spellings", corpus.len());
+        for wanted in corpus {
+            assert_eq!(safe_return(&wanted), "/", "{wanted:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_path_of_our_own_is_kept_with_its_query() {
+        for wanted in ["/", "/app/", "/secure/operations/48271935", "/a/b%20c?x=//evil&y=%5c", "/%C3%A9t%C3%A9?n=1#part", "/a;v=1/b"] {
+            assert_eq!(safe_return(wanted), wanted);
+        }
+    }
+
+    #[test]
+    fn what_is_taken_resolves_to_our_own_origin_as_a_browser_resolves_it() {
+        let base = reqwest::Url::parse("https://gw.test/secure/login").unwrap();
+        for wanted in corpus().iter().map(String::as_str).chain(["/a?b=c", "/a#//evil", "/%41"]) {
+            let landed = base.join(&safe_return(wanted)).unwrap();
+            assert_eq!(landed.origin(), base.origin(), "{wanted:?} led to {landed}");
+        }
+    }
+
+    #[test]
+    fn an_address_longer_than_any_browser_keeps_is_not_kept() {
+        assert_eq!(safe_return(&format!("/{}", "a".repeat(LONGEST))), "/");
+    }
+
+    #[test]
+    fn an_address_survives_its_query_value() {
+        assert_eq!(with_return("/secure/login", "/a?b=c&d"), "/secure/login?return_to=/a%3Fb%3Dc%26d");
+        assert_eq!(with_return("/secure/login", ""), "/secure/login");
+    }
+}

@@ -92,7 +92,10 @@ pub async fn second_factor(here: Here, Wanted(query): Wanted<ReturnQuery>) -> Re
 }
 
 /// The password, typed again: on to the new secret.
-pub async fn password(here: Here, posted: Result<Posted<PasswordForm>, Unposted<PasswordForm>>) -> Result<Response, Refused> {
+pub async fn password(
+    here: Here,
+    posted: Result<Posted<PasswordForm>, Unposted<PasswordForm>>,
+) -> Result<Response, Refused> {
     let PasswordForm { password, return_to } = posted.map_err(Unposted::into_refused)?.into_inner();
     let row = here.session_row().await?;
     let policy = here.policy();
@@ -149,7 +152,6 @@ fn blank(here: &Here, return_to: String) -> SecondFactorPage {
     let page = here.page(here.texts().say("account.second-factor"));
     SecondFactorPage { page, factor: Factor::Offered, return_to, error: None }
 }
-
 
 // === impl Factor ===
 

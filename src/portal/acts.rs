@@ -60,9 +60,12 @@ pub async fn confirm(here: Here, id: OperationId, posted: Form<TokenForm>) -> Re
             let error = here.texts().say_with("error.token", &[("left", &left.to_string())]);
             again(&here, &id, SHOWN_AGAIN, error).await
         }
-        Err(ConfirmError::Dead) => again(&here, &id, SHOWN_AGAIN, here.texts().say("error.token-dead").to_owned()).await,
+        Err(ConfirmError::Dead) => {
+            again(&here, &id, SHOWN_AGAIN, here.texts().say("error.token-dead").to_owned()).await
+        }
         Err(ConfirmError::ValidatorLocked) => {
-            again(&here, &id, StatusCode::TOO_MANY_REQUESTS, here.texts().say("error.validator-locked").to_owned()).await
+            again(&here, &id, StatusCode::TOO_MANY_REQUESTS, here.texts().say("error.validator-locked").to_owned())
+                .await
         }
     }
 }

@@ -76,6 +76,9 @@ mod tests {
         assert_eq!(read(&headers(&["a=1; b=2"]), "b"), Some("2"));
         assert_eq!(read(&headers(&["a=1; a=1"]), "a"), Some("1"));
         assert_eq!(read(&headers(&["a=1", "a=2"]), "a"), None);
-        assert_eq!(read(&headers(&["__host-vantail=x; \t__Host-vantail=y; __Host-vantail =z"]), "__Host-vantail"), None);
+        assert_eq!(
+            read(&headers(&["__host-vantail=x; \t__Host-vantail=y; __Host-vantail =z"]), "__Host-vantail"),
+            None
+        );
     }
 }

@@ -84,7 +84,16 @@ pub async fn enrolment(here: &Here, user: &User, frame: Frame) -> Result<Respons
 pub(super) fn filled(page: Page, enrolment: &Enrolment, frame: Frame) -> EnrolPage {
     let qr = format!("data:image/svg+xml;base64,{}", STANDARD.encode(&enrolment.qr_svg));
     let Frame { action, why, return_to, error } = frame;
-    EnrolPage { page, why, action, qr, letters: enrolment.letters.clone(), uri: enrolment.uri.clone(), return_to, error }
+    EnrolPage {
+        page,
+        why,
+        action,
+        qr,
+        letters: enrolment.letters.clone(),
+        uri: enrolment.uri.clone(),
+        return_to,
+        error,
+    }
 }
 
 fn forced(here: &Here, return_to: String, error: Option<&'static str>) -> Frame {

@@ -230,7 +230,13 @@ impl Visit {
             Presented::Live(signed_in) => Some(signed_in.user.id),
             _ => None,
         };
-        Origin { now: self.now, actor, door, address: Some(self.address), request_id: Some(self.request_id.to_string()) }
+        Origin {
+            now: self.now,
+            actor,
+            door,
+            address: Some(self.address),
+            request_id: Some(self.request_id.to_string()),
+        }
     }
 
     /// Whether anybody may sign in over this connection: by https, or on this very machine.

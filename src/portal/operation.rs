@@ -7,13 +7,13 @@ use axum::response::Response;
 use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, HeaderValue};
 
+use super::Refused;
 use super::here::{Here, OperationId};
 use super::hold::{in_language, is_moving};
 use super::page::{self, Page};
 use super::reauthenticate::{self, Need};
 use super::show::{Moment, Pieces, size, span};
 use super::texts::Texts;
-use super::Refused;
 use crate::identity::{Amr, Right, SignedIn};
 use crate::operation::view::{Body, NoticeState, Piece};
 use crate::operation::{Part, State, View};
@@ -220,7 +220,9 @@ impl Act {
         match view.may_confirm {
             _ if view.state != State::Waiting => Self::Nothing(""),
             Err(word) => Self::Nothing(t.of("may-not", word).unwrap_or(t.say("may-not.other"))),
-            Ok(()) if view.needs_fresh_second_factor => Self::ProveAgain(reauthenticate::address(Need::SecondFactor, &page)),
+            Ok(()) if view.needs_fresh_second_factor => {
+                Self::ProveAgain(reauthenticate::address(Need::SecondFactor, &page))
+            }
             Ok(()) if !reauthenticate::is_recent(&here.visit, me) => {
                 Self::ProveAgain(reauthenticate::address(Need::SignIn, &page))
             }

@@ -45,7 +45,10 @@ pub async fn show(here: Here, Wanted(query): Wanted<ReturnQuery>) -> Result<Resp
 }
 
 /// The new password; then the sign-in goes on.
-pub async fn submit(here: Here, posted: Result<Posted<NewPasswordForm>, Unposted<NewPasswordForm>>) -> Result<Response, Refused> {
+pub async fn submit(
+    here: Here,
+    posted: Result<Posted<NewPasswordForm>, Unposted<NewPasswordForm>>,
+) -> Result<Response, Refused> {
     let NewPasswordForm { new_password, new_password_again, return_to } =
         posted.map_err(Unposted::into_refused)?.into_inner();
     let Some(row) = here.pending(Stage::ChangePassword) else { return elsewhere(&here, return_to) };

@@ -15,7 +15,12 @@ mod tests {
     fn waiting_and_asking_for_the_state_is_polling_and_nothing_else_is() {
         assert!(is_polling("/secure/operations/48271935/wait"));
         assert!(is_polling("/secure/api/operations/48271935"));
-        for used in ["/secure/operations/48271935", "/secure/operations/48271935/answer", "/secure/api/operations/", "/app/wait"] {
+        for used in [
+            "/secure/operations/48271935",
+            "/secure/operations/48271935/answer",
+            "/secure/api/operations/",
+            "/app/wait",
+        ] {
             assert!(!is_polling(used), "{used} is use");
         }
     }

@@ -121,7 +121,12 @@ async fn prove(here: &Here, need: Need, password: Option<SecretText>, code: &str
     step.map_err(Failed::Login)
 }
 
-async fn form(here: &Here, status: StatusCode, query: NeedQuery, error: Option<&'static str>) -> Result<Response, Refused> {
+async fn form(
+    here: &Here,
+    status: StatusCode,
+    query: NeedQuery,
+    error: Option<&'static str>,
+) -> Result<Response, Refused> {
     let NeedQuery { need, return_to } = query;
     let user = &here.signed_in().map_err(|_| Refused::SignIn { return_to: return_to.clone() })?.user;
     let has_code = here.enrolled_since(user.id).await?.is_some();

@@ -112,7 +112,10 @@ fn challenge(refused: &Refused) -> HeaderValue {
         return HeaderValue::from_static("Session realm=\"vantail\"");
     };
     let age = step_up.fresh.map(|fresh| format!(", max_age=\"{}\"", fresh.as_secs())).unwrap_or_default();
-    let line = format!("Session realm=\"vantail\", error=\"insufficient_user_authentication\", factors=\"{}\"{age}", step_up.factors);
+    let line = format!(
+        "Session realm=\"vantail\", error=\"insufficient_user_authentication\", factors=\"{}\"{age}",
+        step_up.factors
+    );
     HeaderValue::try_from(line).expect("numbers and our own words are visible ASCII")
 }
 

@@ -65,14 +65,72 @@ mod tests {
     /// Every joint of a slash-like start, something a browser ignores, and a way to another host or another scheme.
     fn corpus() -> BTreeSet<String> {
         let known = [
-            "//evil", "/\\evil", "/%5cevil", "/%09/evil", "/\t/evil", "https:evil", "https://gw.test@evil", "javascript:alert(1)",
-            "/..//evil", "", "evil", "?x", "#x", "http://evil", "HTTPS://evil", "data:text/html,x", "vbscript:x", "\\\\evil", "\\/evil",
-            "///evil", "/./evil", "/.//evil", "/%2e%2e//evil", "/%252e%252e/evil", "/%2f/evil", "/%2fevil/", "/;//evil", "/..;/evil",
-            "/\u{a0}/evil", "/é", "/\u{2044}evil", "/\u{ff0f}evil", "/%00", "/%0d%0aSet-Cookie:x", "/\r\nLocation: //evil", "/%ff",
-            "/a\u{0}b", "/%c0%afevil", " /secure/", "/ evil", "file:///etc/passwd", "blob:x", "//%0aevil", "/%255cevil", "/%25%35%63evil",
+            "//evil",
+            "/\\evil",
+            "/%5cevil",
+            "/%09/evil",
+            "/\t/evil",
+            "https:evil",
+            "https://gw.test@evil",
+            "javascript:alert(1)",
+            "/..//evil",
+            "",
+            "evil",
+            "?x",
+            "#x",
+            "http://evil",
+            "HTTPS://evil",
+            "data:text/html,x",
+            "vbscript:x",
+            "\\\\evil",
+            "\\/evil",
+            "///evil",
+            "/./evil",
+            "/.//evil",
+            "/%2e%2e//evil",
+            "/%252e%252e/evil",
+            "/%2f/evil",
+            "/%2fevil/",
+            "/;//evil",
+            "/..;/evil",
+            "/\u{a0}/evil",
+            "/é",
+            "/\u{2044}evil",
+            "/\u{ff0f}evil",
+            "/%00",
+            "/%0d%0aSet-Cookie:x",
+            "/\r\nLocation: //evil",
+            "/%ff",
+            "/a\u{0}b",
+            "/%c0%afevil",
+            " /secure/",
+            "/ evil",
+            "file:///etc/passwd",
+            "blob:x",
+            "//%0aevil",
+            "/%255cevil",
+            "/%25%35%63evil",
         ];
-        let starts = ["//", "/\\", "\\/", "\\\\", "///", "/%2f", "%2f/", "/%5c", "%5c%5c", "/%252f", "/.//", "/..//", "https:", "https:/", "https://", "javascript:"];
-        let fillers = ["", "\t", "\n", "\r", " ", "%09", "%0a", "%0d", "\u{0}", "@", "gw.test@", ":80@", "\u{200b}", "\u{3000}"];
+        let starts = [
+            "//",
+            "/\\",
+            "\\/",
+            "\\\\",
+            "///",
+            "/%2f",
+            "%2f/",
+            "/%5c",
+            "%5c%5c",
+            "/%252f",
+            "/.//",
+            "/..//",
+            "https:",
+            "https:/",
+            "https://",
+            "javascript:",
+        ];
+        let fillers =
+            ["", "\t", "\n", "\r", " ", "%09", "%0a", "%0d", "\u{0}", "@", "gw.test@", ":80@", "\u{200b}", "\u{3000}"];
         let hosts = ["evil", "evil.example", "evil%2eexample", "[::1]", "2130706433"];
         let mut all: BTreeSet<String> = known.into_iter().map(str::to_owned).collect();
         for start in starts {
@@ -94,7 +152,14 @@ mod tests {
 
     #[test]
     fn a_path_of_our_own_is_kept_with_its_query() {
-        for wanted in ["/", "/app/", "/secure/operations/48271935", "/a/b%20c?x=//evil&y=%5c", "/%C3%A9t%C3%A9?n=1#part", "/a;v=1/b"] {
+        for wanted in [
+            "/",
+            "/app/",
+            "/secure/operations/48271935",
+            "/a/b%20c?x=//evil&y=%5c",
+            "/%C3%A9t%C3%A9?n=1#part",
+            "/a;v=1/b",
+        ] {
             assert_eq!(safe_return(wanted), wanted);
         }
     }

@@ -1,0 +1,1 @@
+//! Pages with sample data: proven readable, and written out to be looked at.

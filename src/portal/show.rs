@@ -23,8 +23,19 @@ pub struct Moment {
 #[derive(Debug, Clone, Template)]
 #[template(path = "pieces.html")]
 pub struct Pieces {
-    t: Texts,
-    pieces: Vec<Piece>,
+    hint: &'static str,
+    stretches: Vec<Stretch>,
+}
+
+/// One stretch of it.
+#[derive(Debug, Clone)]
+enum Stretch {
+    /// As it is.
+    Text(String),
+    /// One character by its number.
+    CodePoint(String),
+    /// Our own words in the place of something.
+    Mark(String),
 }
 
 // === impl Moment ===
@@ -79,15 +90,24 @@ pub fn size(bytes: usize, texts: Texts) -> String {
 impl Pieces {
     /// `pieces` with the words for what is left out in `t`'s language.
     pub fn new(t: Texts, pieces: Vec<Piece>) -> Self {
-        Self { t, pieces }
+        Self {
+            hint: t.say("piece.code-point"),
+            stretches: pieces.into_iter().map(|piece| Stretch::of(piece, t)).collect(),
+        }
     }
+}
 
-    fn blanks(&self, count: usize) -> String {
-        self.t.say_with("piece.blanks", &[("n", &count.to_string())])
-    }
+// === impl Stretch ===
 
-    fn cut(&self, bytes: usize) -> String {
-        self.t.say_with("piece.cut", &[("size", &size(bytes, self.t))])
+impl Stretch {
+    fn of(piece: Piece, t: Texts) -> Self {
+        match piece {
+            Piece::Text(text) => Self::Text(text),
+            Piece::CodePoint(point) => Self::CodePoint(point),
+            Piece::Blanks(count) => Self::Mark(t.say_with("piece.blanks", &[("n", &count.to_string())])),
+            Piece::Cut(bytes) => Self::Mark(t.say_with("piece.cut", &[("size", &size(bytes, t))])),
+            Piece::Masked => Self::Mark(t.say("piece.masked").to_owned()),
+        }
     }
 }
 

@@ -87,7 +87,8 @@ fn typeset_english(text: &str) -> String {
 
 /// French puts a narrow no-break space before `;`, `!` and `?`, a no-break space before `:` and inside guillemets.
 fn typeset_french(text: &str) -> String {
-    let mut text = text.replace('\'', "\u{2019}").replace("« ", "«\u{a0}").replace(" »", "\u{a0}»").replace(" :", "\u{a0}:");
+    let mut text =
+        text.replace('\'', "\u{2019}").replace("« ", "«\u{a0}").replace(" »", "\u{a0}»").replace(" :", "\u{a0}:");
     for mark in [';', '!', '?'] {
         text = text.replace(&format!(" {mark}"), &format!("\u{202f}{mark}"));
     }
@@ -112,7 +113,8 @@ mod tests {
 
     fn sources() -> Vec<String> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/portal");
-        let files = [folder.clone(), folder.join("pages")].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+        let files =
+            [folder.clone(), folder.join("pages")].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
         let files = files.map(|entry| entry.unwrap().path());
         let wanted = |path: &std::path::PathBuf| {
             let extension = path.extension().and_then(|extension| extension.to_str());
@@ -151,14 +153,18 @@ mod tests {
             assert!(ENGLISH.contains_key(*key), "{key} is asked for and in no catalogue");
         }
         for key in ENGLISH.keys() {
-            let in_family = families.iter().any(|family| key.strip_prefix(family).is_some_and(|rest| rest.starts_with('.')));
+            let in_family =
+                families.iter().any(|family| key.strip_prefix(family).is_some_and(|rest| rest.starts_with('.')));
             assert!(asked.contains(key.as_str()) || in_family, "{key} is asked for nowhere");
         }
     }
 
     #[test]
     fn french_is_typeset() {
-        assert_eq!(typeset_french("Qui ? « Moi » : l'autre ; non !"), "Qui\u{202f}? «\u{a0}Moi\u{a0}»\u{a0}: l’autre\u{202f}; non\u{202f}!");
+        assert_eq!(
+            typeset_french("Qui ? « Moi » : l'autre ; non !"),
+            "Qui\u{202f}? «\u{a0}Moi\u{a0}»\u{a0}: l’autre\u{202f}; non\u{202f}!"
+        );
     }
 
     #[test]

@@ -85,8 +85,9 @@ pub async fn show(here: Here) -> Result<Response, Refused> {
 pub async fn second_factor(here: Here, Wanted(query): Wanted<ReturnQuery>) -> Result<Response, Refused> {
     let user = User::clone(&here.signed_in()?.user);
     let factor = Factor::of(&here, &user).await?;
-    if factor == Factor::Offered && is_proven_again(&here, &here.session_row().await?) {
-        return enrolment(&here, &user, frame(&here, query.return_to, None)).await;
+    let row = here.session_row().await?;
+    if factor == Factor::Offered && is_proven_again(&here, &row) {
+        return enrolment(&here, &row, frame(&here, query.return_to, None)).await;
     }
     Ok(page::html(StatusCode::OK, &SecondFactorPage { factor, ..blank(&here, query.return_to) }))
 }
@@ -124,9 +125,8 @@ pub async fn code(here: Here, posted: Result<Posted<CodeForm>, Unposted<CodeForm
     match login.confirm_enrolment(&policy.security, &row, &code, &here.browser(), &here.origin()).await {
         Ok(step) => Ok(next_page(&here, step, if return_to.is_empty() { "/secure/account" } else { &return_to })),
         Err(LoginError::Refused) => {
-            let user = User::clone(&here.signed_in()?.user);
             let error = here.texts().of("error", "first-code");
-            enrolment(&here, &user, frame(&here, return_to, error)).await
+            enrolment(&here, &row, frame(&here, return_to, error)).await
         }
         Err(LoginError::Over) => Ok(begin_again(&here, SECOND_FACTOR)),
         Err(error) => Err(error.into()),

@@ -13,9 +13,8 @@ use super::login::{SHOWN_AGAIN, begin_again, next_page};
 use super::page::{self, Page};
 use super::second_factor::{CodeForm, ReturnQuery, elsewhere};
 use crate::account::totp::Enrolment;
-use crate::identity::User;
 use crate::session::LoginError;
-use crate::store::sessions::Stage;
+use crate::store::sessions::{SessionRow, Stage};
 
 /// A new second factor: what to scan, what to type instead, and the first code.
 #[derive(Template)]
@@ -47,8 +46,7 @@ pub struct Frame {
 /// The new secret, for a sign-in at this very step. Reloading shows the same one.
 pub async fn show(here: Here, Wanted(query): Wanted<ReturnQuery>) -> Result<Response, Refused> {
     let Some(row) = here.pending(Stage::Enrol) else { return elsewhere(&here, query.return_to) };
-    let user = here.user_row(row.user).await?.user;
-    enrolment(&here, &user, forced(&here, query.return_to, None)).await
+    enrolment(&here, row, forced(&here, query.return_to, None)).await
 }
 
 /// The first right code: the second factor is on, and the sign-in is whole.
@@ -60,9 +58,8 @@ pub async fn submit(here: Here, posted: Result<Posted<CodeForm>, Unposted<CodeFo
     match login.confirm_enrolment(&policy.security, row, &code, &here.browser(), &here.origin()).await {
         Ok(step) => Ok(next_page(&here, step, &return_to)),
         Err(LoginError::Refused) => {
-            let user = here.user_row(row.user).await?.user;
             let error = here.texts().of("error", "first-code");
-            enrolment(&here, &user, forced(&here, return_to, error)).await
+            enrolment(&here, row, forced(&here, return_to, error)).await
         }
         Err(LoginError::Over) => Ok(begin_again(&here, &return_to)),
         Err(error) => Err(error.into()),
@@ -70,8 +67,8 @@ pub async fn submit(here: Here, posted: Result<Posted<CodeForm>, Unposted<CodeFo
 }
 
 /// The enrolment's page inside `frame`.
-pub async fn enrolment(here: &Here, user: &User, frame: Frame) -> Result<Response, Refused> {
-    let enrolment = match here.portal.login.enrolment(user, here.issuer(), &here.origin()).await {
+pub async fn enrolment(here: &Here, session: &SessionRow, frame: Frame) -> Result<Response, Refused> {
+    let enrolment = match here.portal.login.enrolment(session, here.issuer(), &here.origin()).await {
         Ok(enrolment) => enrolment,
         Err(LoginError::Over) => return Ok(begin_again(here, &frame.return_to)),
         Err(error) => return Err(error.into()),

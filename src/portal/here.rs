@@ -18,7 +18,6 @@ use crate::session::Presented;
 use crate::session::login::Browser;
 use crate::store::StoreError;
 use crate::store::sessions::{SessionRow, Stage};
-use crate::store::users::UserRow;
 
 /// Longest word of a browser about itself that is kept, bytes.
 const LONGEST_USER_AGENT: usize = 200;
@@ -94,12 +93,6 @@ impl Here {
         self.signed_in()?;
         let token = self.visit.token.as_ref().ok_or(Refused::Internal)?;
         let row = self.portal.login.accounts.store.session(token.digest()).await?;
-        row.ok_or_else(|| Refused::SignIn { return_to: self.target.clone() })
-    }
-
-    /// A user's row; somebody who has gone in between must sign in.
-    pub async fn user_row(&self, id: crate::identity::UserId) -> Result<UserRow, Refused> {
-        let row = self.portal.login.accounts.store.user(id).await?;
         row.ok_or_else(|| Refused::SignIn { return_to: self.target.clone() })
     }
 

@@ -141,7 +141,7 @@ async fn a_person_goes_where_pages_lead() {
 }
 
 #[tokio::test]
-async fn raw_http_2_tells_answers_resets_and_ends_apart() {
+async fn raw_h2_tells_answers_resets_and_ends_apart() {
     let (certified, config) = certificate(b"h2");
     let listener = TcpListener::bind(ANY_PORT).await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -254,17 +254,18 @@ async fn the_application_speaks_websocket_to_a_browser() {
 /// A certificate for `gw.test` in PEM, and a server that has it and speaks `protocol`.
 fn certificate(protocol: &[u8]) -> (String, rustls::ServerConfig) {
     install_crypto();
-    let certified = rcgen::generate_simple_self_signed(vec!["gw.test".to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let certified = rcgen::generate_simple_self_signed(vec!["gw.test".to_owned()]).expect("a certificate of our own");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der())
+        .expect("a certificate of our own");
     let mut config = rustls::ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(vec![certified.cert.der().clone()], key)
-        .unwrap();
+        .expect("a certificate of our own");
     config.alpn_protocols = vec![protocol.to_vec()];
     (certified.cert.pem(), config)
 }
 
 async fn accept(listener: &TcpListener, config: rustls::ServerConfig) -> TlsStream<TcpStream> {
-    let (stream, _) = listener.accept().await.unwrap();
-    tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await.unwrap()
+    let (stream, _) = listener.accept().await.expect("a connection");
+    tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await.expect("a connection")
 }

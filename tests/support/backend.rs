@@ -173,7 +173,8 @@ impl Reply {
 
     /// On the wire, announcing `length` bytes.
     fn bytes(&self, method: &str, length: usize) -> Vec<u8> {
-        let fields: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let lines: Vec<_> = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let fields = lines.concat();
         let head = format!("HTTP/1.1 {} Said\r\n{fields}Content-Length: {length}\r\n\r\n", self.status);
         let mut bytes = head.into_bytes();
         if method != "HEAD" {

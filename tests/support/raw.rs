@@ -143,7 +143,7 @@ impl Raw {
 
     /// Reads what is there, at least a byte; nothing at the end of the connection, orderly or not.
     async fn more(&mut self) -> Option<()> {
-        let mut buffer = [0; 16 * 1024];
+        let mut buffer = vec![0; 16 * 1024];
         match soon("waiting for the server", self.stream.read(&mut buffer)).await {
             Ok(0) | Err(_) => None,
             Ok(length) => {

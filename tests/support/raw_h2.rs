@@ -177,7 +177,7 @@ fn literal_status(text: &[u8]) -> u16 {
 
 /// Three digits in HPACK's Huffman code (RFC 7541, appendix B): 0 to 2 have five bits, 3 to 9 have six.
 fn huffman_digits(coded: &[u8]) -> String {
-    let bits: String = coded.iter().map(|byte| format!("{byte:08b}")).collect();
+    let bits = coded.iter().map(|byte| format!("{byte:08b}")).collect::<Vec<_>>().concat();
     let (mut at, mut digits) = (0, String::new());
     while digits.len() < 3 {
         let short = u8::from_str_radix(&bits[at..at + 5], 2).expect("bits");

@@ -48,7 +48,7 @@ struct Deleted {
 #[template(path = "headers.html", config = "src/demo/askama.toml")]
 struct Headers {
     visitor: Visitor,
-    headers: Vec<(String, String)>,
+    received: Vec<(String, String)>,
     claims: Option<String>,
 }
 
@@ -102,7 +102,7 @@ pub(super) async fn headers(headers: HeaderMap) -> Response {
     let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let all: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
     if visitor::wants_page(&headers) {
-        return shown(&Headers { visitor: Visitor::of(&headers), headers: all, claims: visitor::claims(&headers) });
+        return shown(&Headers { visitor: Visitor::of(&headers), received: all, claims: visitor::claims(&headers) });
     }
     let lines: String = all.iter().flat_map(|(name, value)| [name, ": ", value, "\n"]).collect();
     lines.into_response()

@@ -83,7 +83,9 @@ impl Shelf {
     }
 
     fn keep_all(&self, arrivals: Vec<Arrival>) {
-        arrivals.into_iter().for_each(|arrival| self.keep(arrival));
+        for arrival in arrivals {
+            self.keep(arrival);
+        }
     }
 
     /// Keeps `arrival` and wakes whoever waits.

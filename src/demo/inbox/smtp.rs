@@ -18,7 +18,7 @@ const LONGEST_LINE: u64 = 2048;
 /// Most recipients of one mail (RFC 5321 4.5.3.1.8 asks for 100).
 const MOST_RECIPIENTS: usize = 100;
 /// How long a sender may stay silent (RFC 5321 4.5.3.2.7).
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// One sender's connection.
 struct Conversation {

@@ -14,8 +14,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::schema_check;
 
-/// A parsed file.
-#[derive(Debug, Clone)]
+/// A parsed file. Not `Debug`: it may hold secrets.
+#[derive(Clone)]
 pub struct Document {
     value: Value,
     lines: HashMap<String, usize>,
@@ -47,6 +47,15 @@ pub enum Place {
 pub fn schema_of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
+// === impl Place ===
+
+impl Place {
+    /// For telling mistakes in order: variables, then the file from its top.
+    pub(super) fn order(&self) -> usize {
+        if let Self::Line(line) = self { *line } else { 0 }
+    }
 }
 
 // === impl Document ===
@@ -95,7 +104,7 @@ impl Document {
                 mistake
             })
             .collect();
-        mistakes.sort_by_key(|mistake| if let Place::Line(line) = mistake.place { line } else { 0 });
+        mistakes.sort_by_key(|mistake| mistake.place.order());
         let read = serde_json::from_value(value).unwrap_or_else(|error| {
             mistakes.push(self.mistake("", format!("the file cannot be read: {error}"), "correct it".to_owned()));
             T::default()

@@ -1,13 +1,28 @@
 //! The configuration: what the file and the environment said (`file`), and what it means (here).
 //!
-//! Later wins: built-in defaults, the file, `VANTAIL_` variables. Nothing past start-up parses a string.
+//! Later wins: built-in defaults, the file, `VANTAIL_` variables. Nothing past start-up parses a string. Relative paths
+//! start at the folder that holds the file; a folder called `config` counts as part of the file's name, so that
+//! `config/vantail.toml` and `policies/` can stand side by side.
+
+mod check;
+pub mod document;
+mod environment;
+pub mod fault;
+pub mod file;
+mod schema_check;
+mod show;
+pub mod units;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
 
 use crate::secret::SecretText;
-use ipnet::IpNet;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+pub use fault::ConfigFault;
 
-/// The configuration, checked. Relative paths are resolved against the folder of the file... see `load`.
+/// The configuration, checked. All paths are absolute.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `[listen]`
@@ -66,9 +81,9 @@ pub struct Portal {
 }
 
 /// Where facts are kept.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Store {
-    /// `sqlite:PATH` (made absolute) or `postgres://…`.
+    /// `sqlite:PATH` (made absolute) or `postgres://…`. May hold a password: `Debug` and `config show` mask it.
     pub database: String,
 }
 
@@ -107,17 +122,64 @@ pub struct Sms {
     pub secret: Option<SecretText>,
 }
 
-pub mod document;
-pub mod fault;
-pub mod file;
-mod schema_check;
-pub mod units;
-pub use fault::ConfigFault;
+/// Where a configuration is looked for when none is named.
+pub const DEFAULT_PLACES: [&str; 2] = ["config/vantail.toml", "/etc/vantail/vantail.toml"];
+
+// === impl Config ===
 
 impl Config {
     /// Reads `file` (or the default places) and the environment. All faults at once.
-    pub fn load(file: Option<&std::path::Path>) -> Result<Self, Vec<ConfigFault>> {
-        let _ = file;
-        todo!()
+    pub fn load(file: Option<&Path>) -> Result<Self, Vec<ConfigFault>> {
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self::load_with(file, variables)
+    }
+
+    /// The same with `variables` for the environment.
+    pub fn load_with(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<ConfigFault>> {
+        let file = match file {
+            Some(file) => file.to_owned(),
+            None => default_file().ok_or_else(|| vec![nowhere()])?,
+        };
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            vec![ConfigFault::of_file(
+                &file,
+                format!("the configuration cannot be read: {error}; name another with --config"),
+            )]
+        })?;
+        check::check(&file, &text, variables)
+    }
+
+    /// Everything as it is meant, defaults filled in and secrets masked.
+    pub fn shown(&self) -> serde_json::Value {
+        show::show(self)
     }
 }
+
+// === impl Store ===
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("database", &show::masked_address(&self.database)).finish()
+    }
+}
+
+fn default_file() -> Option<PathBuf> {
+    DEFAULT_PLACES.iter().map(PathBuf::from).find(|file| file.exists())
+}
+
+fn nowhere() -> ConfigFault {
+    let [here, there] = DEFAULT_PLACES;
+    ConfigFault {
+        place: here.to_owned(),
+        what: format!(
+            "there is no configuration, nor at {there}; write one (see docs/configuration.md), name one with --config, or try `vantail demo`"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

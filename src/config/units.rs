@@ -1,8 +1,9 @@
 //! Durations, sizes and addresses as the files write them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +91,29 @@ pub fn show_duration(duration: Duration) -> String {
     }
 }
 
+/// A network: a prefix, or a lone address as the prefix that holds it alone. What could be meant in two ways is refused; the
+/// error says what is wrong, and the remedy.
+pub fn network(text: &str) -> Result<IpNet, (String, String)> {
+    let malformed = || {
+        (format!("`{text}` is not a network"), "write a prefix like \"192.0.2.0/24\" or \"2001:db8::/32\"".to_owned())
+    };
+    let prefix = match text.parse::<IpNet>() {
+        Ok(prefix) => prefix,
+        Err(_) => IpNet::from(text.parse::<IpAddr>().map_err(|_| malformed())?),
+    };
+    if let IpAddr::V6(address) = prefix.addr()
+        && let Some(v4) = address.to_ipv4_mapped()
+    {
+        let remedy = format!("write the IPv4 network, like \"{v4}/{}\"", prefix.prefix_len().saturating_sub(96).max(8));
+        return Err((format!("`{text}` is an IPv4 network written as IPv6, and would match nothing"), remedy));
+    }
+    if prefix.trunc() != prefix {
+        let what = format!("`{text}` has bits beyond its prefix: is one address meant, or the whole network?");
+        return Err((what, format!("write \"{}\" or \"{}\"", prefix.trunc(), IpNet::from(prefix.addr()))));
+    }
+    Ok(prefix)
+}
+
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -134,5 +158,24 @@ mod tests {
     fn an_address_needs_its_port() {
         assert!(socket_address("0.0.0.0:8080").is_ok() && socket_address("[::1]:0").is_ok());
         assert!(socket_address("0.0.0.0").is_err() && socket_address("localhost:80").is_err());
+    }
+
+    #[test]
+    fn hdr_7_networks_that_do_not_mean_what_they_say_are_refused() {
+        for text in
+            ["::ffff:10.0.0.0/8", "::ffff:10.0.0.0/104", "10.9.0.1/8", "2001:db8::1/32", "10.0.0.0/33", "office", ""]
+        {
+            assert!(network(text).is_err(), "{text}");
+        }
+        assert_eq!(network("10.9.0.1/8").unwrap_err().1, "write \"10.0.0.0/8\" or \"10.9.0.1/32\"");
+    }
+
+    #[test]
+    fn prefixes_and_lone_addresses_are_networks() {
+        for (text, prefix) in
+            [("10.0.0.0/8", "10.0.0.0/8"), ("10.9.0.1", "10.9.0.1/32"), ("2001:db8::/32", "2001:db8::/32")]
+        {
+            assert_eq!(network(text).unwrap().to_string(), prefix);
+        }
     }
 }

@@ -14,7 +14,6 @@ pub const CONFIGURATION: &str = "vantail.toml";
 
 const SECURITY: &str = include_str!("security.toml");
 const SITE: &str = include_str!("site.toml");
-const TESTS: &str = include_str!("tests.toml");
 const NETWORKS: &str = include_str!("networks.toml");
 
 /// Where the parts of this run listen.
@@ -36,13 +35,10 @@ pub fn write_configuration(directory: &Path, addresses: &Addresses) -> io::Resul
 
 /// Writes the policy into `directory` where it is not there yet, and points the site at `backend`.
 pub fn write_policies(directory: &Path, backend: SocketAddr) -> io::Result<()> {
-    for folder in ["sites", "tests"] {
-        std::fs::create_dir_all(directory.join(folder))?;
-    }
+    std::fs::create_dir_all(directory.join("sites"))?;
     let site = directory.join("sites/demo.toml");
     write_if_absent(&directory.join("networks.toml"), NETWORKS)?;
     write_if_absent(&directory.join("security.toml"), SECURITY)?;
-    write_if_absent(&directory.join("tests/demo.toml"), TESTS)?;
     write_if_absent(&site, SITE)?;
     let pointed = point_at(&std::fs::read_to_string(&site)?, backend).map_err(io::Error::other)?;
     std::fs::write(site, pointed)

@@ -7,6 +7,8 @@ use unicode_normalization::UnicodeNormalization as _;
 
 /// How many characters of a folded name count. Longer than any name or address that may exist.
 const LONGEST: usize = 256;
+/// More rounds of folding than any text needs.
+const ROUNDS: usize = 8;
 /// Of a user name, characters.
 const LONGEST_USER_NAME: usize = 64;
 /// Of a mail address, bytes (RFC 5321 4.5.3.1.3: a path has 256 with its brackets).
@@ -19,11 +21,21 @@ const LONGEST_LABEL: usize = 63;
 /// Folds a user name or mail address as typed: NFKC, lower case, white space, control and invisible characters removed at
 /// both ends and inside; cut at 256 characters. Everything that compares, counts or looks up a name uses this.
 pub fn fold(typed: &str) -> String {
-    // NFKC can make new capitals and lower case can undo NFKC: once each, then NFKC again settles every letter. What is
-    // typed may be a megabyte; what is looked at is not.
-    let letters = typed.chars().filter(|letter| is_seen(*letter)).take(4 * LONGEST);
-    let folded: String = letters.nfkc().flat_map(char::to_lowercase).nfkc().flat_map(char::to_lowercase).collect();
-    folded.chars().filter(|letter| is_seen(*letter)).take(LONGEST).collect()
+    // What is typed may be a megabyte; what is looked at is not.
+    let mut folded: String = typed.chars().filter(|letter| is_seen(*letter)).take(4 * LONGEST).collect();
+    // NFKC can make capitals and spaces, and taking those away can leave letters that combine: a few rounds settle it.
+    for _ in 0..ROUNDS {
+        let again = fold_once(&folded);
+        if again == folded {
+            break;
+        }
+        folded = again;
+    }
+    folded
+}
+
+fn fold_once(text: &str) -> String {
+    text.nfkc().flat_map(char::to_lowercase).filter(|letter| is_seen(*letter)).take(LONGEST).collect()
 }
 
 /// Whether `name` may be a user name: 1 to 64 letters, digits, `.`, `_`, `-`, after NFKC the same.

@@ -63,7 +63,7 @@ pub struct Addition {
 }
 
 /// What is edited; `None` leaves as it is, `Some(None)` empties. See [`UserChange`].
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "plain parts")]
 pub struct Edit {
     pub full_name: Option<String>,

@@ -1,0 +1,141 @@
+//! Users, as a table or as JSON.
+
+use serde_json::{Value, json};
+
+use super::super::Failure;
+use super::super::console::Console;
+use crate::account::lockout::Subject;
+use crate::account::{AccountError, Accounts};
+use crate::identity::UserState;
+use crate::store::users::UserRow;
+use crate::time::Timestamp;
+
+/// A user with what other tables know of them.
+struct Shown {
+    row: UserRow,
+    phone: Option<String>,
+    second_factor: bool,
+    locked_until: Option<Timestamp>,
+}
+
+/// Everybody. Phone numbers are masked: the list is read over shoulders.
+pub(super) async fn list(
+    accounts: &Accounts,
+    json: bool,
+    now: Timestamp,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let mut users = Vec::new();
+    for row in accounts.store.users().await.map_err(AccountError::from)? {
+        let phone = accounts.phone(&row)?.map(|phone| phone.masked());
+        users.push(shown(accounts, row, phone, now).await?);
+    }
+    if json {
+        return console.json(&users.iter().map(Shown::json).collect());
+    }
+    let rows: Vec<_> = users.iter().map(|user| user.line(now)).collect();
+    console
+        .table(["NAME", "FULL NAME", "MAIL", "PHONE", "GROUPS", "RIGHTS", "2ND FACTOR", "LAST LOGIN", "STATE"], &rows)
+}
+
+/// One user, with the whole phone number.
+pub(super) async fn one(
+    accounts: &Accounts,
+    user: &str,
+    json: bool,
+    now: Timestamp,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let row = accounts.find(user).await?;
+    let phone = accounts.phone(&row)?.map(|phone| phone.as_str().to_owned());
+    let user = shown(accounts, row, phone, now).await?.json();
+    if json {
+        return console.json(&user);
+    }
+    let fields = user.as_object().into_iter().flatten();
+    let rows: Vec<_> = fields.map(|(name, value)| [name.replace('_', " "), text(value)]).collect();
+    console.table(["FIELD", "VALUE"], &rows)
+}
+
+async fn shown(
+    accounts: &Accounts,
+    row: UserRow,
+    phone: Option<String>,
+    now: Timestamp,
+) -> Result<Shown, AccountError> {
+    let factors = accounts.store.second_factors(row.user.id).await?;
+    let counter = accounts.store.lockout(Subject::user(row.user.id).as_str()).await?;
+    Ok(Shown {
+        row,
+        phone,
+        second_factor: factors.iter().any(|own| own.confirmed_at.is_some()),
+        locked_until: counter.and_then(|counter| counter.locked_until).filter(|until| now < *until),
+    })
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+// === impl Shown ===
+
+impl Shown {
+    fn json(&self) -> Value {
+        let user = &self.row.user;
+        let moment = |moment: Option<Timestamp>| moment.map(|moment| moment.to_string());
+        json!({
+            "id": user.id,
+            "name": user.name,
+            "full_name": user.full_name,
+            "email": user.email,
+            "phone": self.phone,
+            "language": user.language,
+            "groups": user.groups,
+            "rights": user.rights,
+            "state": user.state,
+            "valid_from": moment(user.valid_from),
+            "valid_until": moment(user.valid_until),
+            "second_factor": self.second_factor,
+            "password": self.row.password_hash.is_some(),
+            "password_must_change": self.row.password_must_change,
+            "locked_until": moment(self.locked_until),
+            "created_at": self.row.created_at.to_string(),
+            "last_login_at": moment(self.row.last_login_at),
+        })
+    }
+
+    fn line(&self, now: Timestamp) -> [String; 9] {
+        let user = &self.row.user;
+        [
+            user.name.clone(),
+            user.full_name.clone(),
+            user.email.clone(),
+            self.phone.clone().unwrap_or_else(|| "-".into()),
+            user.groups.join(", "),
+            user.rights.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            if self.second_factor { "yes" } else { "no" }.to_owned(),
+            self.row.last_login_at.map_or_else(|| "never".into(), |at| at.to_string()),
+            self.state(now).to_owned(),
+        ]
+    }
+
+    fn state(&self, now: Timestamp) -> &'static str {
+        if self.row.user.state == UserState::Disabled {
+            "disabled"
+        } else if !self.row.user.may_act(now) {
+            "outside its dates"
+        } else if self.locked_until.is_some() {
+            "locked"
+        } else {
+            "active"
+        }
+    }
+}

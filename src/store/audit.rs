@@ -1,7 +1,18 @@
-//! The audit trail's rows. Appended inside the transaction of what they tell; chained by HMAC (Purpose::AuditChain) over the previous link and the row's canonical bytes.
+//! The audit trail's rows. Appended inside the transaction of what they tell; chained by HMAC.
+//!
+//! * A **link** is a row's MAC (`Purpose::AuditChain`) over the link before it and the row's own canonical bytes: a row
+//!   edited, deleted, inserted or moved breaks the chain there. The link before the first belongs to the installation.
+//! * The **head** says how many events there are and what the last link is, under a MAC of its own: rows cut off at the
+//!   end are missed. Nothing is appended to a head that was changed: that would cover the traces.
+
 use std::net::IpAddr;
+
+use aws_lc_rs::hmac;
+
+use super::sql::{Row, Snapshot, Tx, without_nul};
 use super::{Store, StoreError};
 use crate::identity::UserId;
+use crate::secret::{Keyring, Purpose, equal, framed};
 use crate::time::Timestamp;
 
 /// An event to append. Texts name no secrets; people are named by id alone, so that anonymising a user needs no change here.
@@ -31,31 +42,369 @@ pub struct NewEvent {
 
 /// A stored event.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct EventRow { /// From 1, without gaps.
-    pub seq: i64, /// When.
-    pub at: Timestamp, /// Who.
-    pub actor: Option<UserId>, /// Door.
-    pub door: String, /// Act.
-    pub act: String, /// Whom.
-    pub user: Option<UserId>, /// What.
-    pub target: Option<String>, /// Result.
-    pub result: String, /// Address.
-    pub address: Option<String>, /// Request id.
-    pub request_id: Option<String>, /// Details, JSON text as chained.
-    pub details: String, /// This row's link, 32 bytes hex.
-    pub link: String }
+pub struct EventRow {
+    /// From 1, without gaps.
+    pub seq: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Option<UserId>,
+    /// Door.
+    pub door: String,
+    /// Act.
+    pub act: String,
+    /// Whom.
+    pub user: Option<UserId>,
+    /// What.
+    pub target: Option<String>,
+    /// Result.
+    pub result: String,
+    /// Address.
+    pub address: Option<String>,
+    /// Request id.
+    pub request_id: Option<String>,
+    /// Details, JSON text as chained.
+    pub details: String,
+    /// This row's link, 32 bytes hex.
+    pub link: String,
+}
+
+/// Which events are wanted: all that fit every part that is given.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Done by them or to them.
+    pub person: Option<UserId>,
+    /// This act, or those below it: `login` includes `login.refused`.
+    pub act: Option<String>,
+    /// Not earlier.
+    pub from: Option<Timestamp>,
+    /// Earlier than this.
+    pub until: Option<Timestamp>,
+    /// From this address.
+    pub address: Option<IpAddr>,
+    /// About this: an operation's id, a session's id, a rule.
+    pub target: Option<String>,
+    /// With this result.
+    pub result: Option<String>,
+}
 
 /// The first broken place of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChainState { /// Whole, so many events.
-    Whole(i64), /// Broken at this sequence number, and how.
-    Broken { seq: i64, what: &'static str } }
+pub enum ChainState {
+    /// Whole, so many events.
+    Whole(i64),
+    /// Broken.
+    Broken {
+        /// At this sequence number.
+        seq: i64,
+        /// How.
+        what: &'static str,
+    },
+}
+
+/// What the trail of one installation is chained with.
+#[derive(Debug)]
+pub(super) struct Trail {
+    key: hmac::Key,
+    /// The link before the first.
+    root: [u8; 32],
+}
+
+/// Where the trail ends.
+pub(super) struct Head {
+    /// The last event's number.
+    seq: i64,
+    /// Its link.
+    pub(super) link: [u8; 32],
+    /// A MAC over both.
+    pub(super) mac: [u8; 32],
+}
+
+/// How many events are read at once.
+const PAGE: i64 = 1000;
+
+/// What [`EventFilter`] says, in its order, from $1 on.
+macro_rules! filtered {
+    ($rest:literal) => {
+        concat!(
+            "SELECT seq, at, actor, door, act, subject, target, result, address, request_id, details, link FROM audit ",
+            "WHERE ($1 IS NULL OR actor = $1 OR subject = $1) ",
+            "AND ($2 IS NULL OR act = $2 OR substr(act, 1, length($2) + 1) = $2 || '.') ",
+            "AND ($3 IS NULL OR at >= $3) AND ($4 IS NULL OR at < $4) ",
+            "AND ($5 IS NULL OR address = $5) AND ($6 IS NULL OR target = $6) AND ($7 IS NULL OR result = $7) ",
+            $rest
+        )
+    };
+}
+
+// === impl Store ===
 
 impl Store {
     /// Appends events that belong to no other change (a refused login).
-    pub async fn append_events(&self, events: &[NewEvent]) -> Result<(), StoreError> { let _ = events; todo!() }
+    pub async fn append_events(&self, events: &[NewEvent]) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.begin().await?.commit(events, &[]).await
+    }
+
     /// Events after `after`, oldest first, at most `limit`.
-    pub async fn events(&self, after: i64, limit: i64) -> Result<Vec<EventRow>, StoreError> { let _ = (after, limit); todo!() }
+    pub async fn events(&self, after: i64, limit: i64) -> Result<Vec<EventRow>, StoreError> {
+        self.find_events(&EventFilter::default(), after, limit).await
+    }
+
+    /// Events after `after` that fit `filter`, oldest first, at most `limit`.
+    pub async fn find_events(&self, filter: &EventFilter, after: i64, limit: i64) -> Result<Vec<EventRow>, StoreError> {
+        let query = filter.bind(sqlx::query(filtered!("AND seq > $8 ORDER BY seq LIMIT $9")));
+        events_of(&self.rows(query.bind(after).bind(limit)).await?)
+    }
+
+    /// The last `limit` events that fit `filter`, oldest first.
+    pub async fn last_events(&self, filter: &EventFilter, limit: i64) -> Result<Vec<EventRow>, StoreError> {
+        let query = filter.bind(sqlx::query(filtered!("ORDER BY seq DESC LIMIT $8")));
+        let mut events = events_of(&self.rows(query.bind(limit)).await?)?;
+        events.reverse();
+        Ok(events)
+    }
+
     /// Walks the whole chain, the head (seq and its MAC kept apart) included.
-    pub async fn verify_chain(&self) -> Result<ChainState, StoreError> { todo!() }
+    pub async fn verify_chain(&self) -> Result<ChainState, StoreError> {
+        let mut snapshot = self.snapshot().await?;
+        let trail = &self.inner.trail;
+        let row = snapshot.row(sqlx::query("SELECT seq, link, mac FROM audit_head WHERE id = 1")).await?;
+        let Some(head) = row.as_ref().map(Head::read).transpose()?.filter(|head| trail.is_whole(head)) else {
+            return Ok(ChainState::Broken { seq: 0, what: "the record of where the trail ends was changed" });
+        };
+        trail.walk(&mut snapshot, &head).await
+    }
+}
+
+// === impl EventFilter ===
+
+impl EventFilter {
+    fn bind<'q>(&self, query: super::sql::Query<'q>) -> super::sql::Query<'q> {
+        query
+            .bind(self.person.map(|person| person.to_string()))
+            .bind(self.act.clone())
+            .bind(self.from.map(Timestamp::as_millis))
+            .bind(self.until.map(Timestamp::as_millis))
+            .bind(self.address.map(|address| address.to_string()))
+            .bind(self.target.clone())
+            .bind(self.result.clone())
+    }
+}
+
+// === impl Tx ===
+
+impl Tx<'_> {
+    /// Appends `events` to the trail: takes their numbers (and with them every other writer's turn), checks where the
+    /// trail ends, links them, and says where it ends now.
+    pub(super) async fn append(&mut self, trail: &Trail, events: &[NewEvent]) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let count = i64::try_from(events.len()).expect("a change has few events");
+        let taken =
+            sqlx::query("UPDATE audit_head SET seq = seq + $1 WHERE id = 1 RETURNING seq - $1 AS seq, link, mac");
+        let mut head = match self.row(taken.bind(count)).await? {
+            Some(row) => Head::read(&row)?,
+            None => return Err(StoreError::Damaged(HEAD_CHANGED.to_owned())),
+        };
+        if !trail.is_whole(&head) {
+            return Err(StoreError::Damaged(HEAD_CHANGED.to_owned()));
+        }
+        for event in events {
+            head = trail.next(&head, self.insert_event(trail, &head, event).await?);
+        }
+        let put = sqlx::query("UPDATE audit_head SET link = $1, mac = $2 WHERE id = 1");
+        self.execute(put.bind(head.link.to_vec()).bind(head.mac.to_vec())).await.map(drop)
+    }
+
+    async fn insert_event(&mut self, trail: &Trail, head: &Head, event: &NewEvent) -> Result<[u8; 32], StoreError> {
+        let row = EventRow::of(head.seq + 1, event);
+        let link = trail.link(&head.link, &row);
+        let query = sqlx::query(
+            "INSERT INTO audit (seq, at, actor, door, act, subject, target, result, address, request_id, details, link) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        )
+        .bind(row.seq)
+        .bind(row.at.as_millis())
+        .bind(row.actor.map(|actor| actor.to_string()))
+        .bind(row.door)
+        .bind(row.act)
+        .bind(row.user.map(|user| user.to_string()))
+        .bind(row.target)
+        .bind(row.result)
+        .bind(row.address)
+        .bind(row.request_id)
+        .bind(row.details)
+        .bind(link.to_vec());
+        self.execute(query).await?;
+        Ok(link)
+    }
+}
+
+const HEAD_CHANGED: &str = "the record of where the audit trail ends was changed by another hand: \
+                            look with `vantail audit verify`, then restore a backup";
+
+// === impl Trail ===
+
+impl Trail {
+    pub(super) fn new(keyring: &Keyring, installation: &[u8]) -> Self {
+        let key = keyring.mac_key(Purpose::AuditChain);
+        let root = tag(&key, &[b"root", installation]);
+        Self { key, root }
+    }
+
+    /// The head of a trail without events.
+    pub(super) fn first_head(&self) -> Head {
+        self.head(0, self.root)
+    }
+
+    fn head(&self, seq: i64, link: [u8; 32]) -> Head {
+        Head { seq, link, mac: tag(&self.key, &[b"head", &seq.to_be_bytes(), &link]) }
+    }
+
+    fn next(&self, head: &Head, link: [u8; 32]) -> Head {
+        self.head(head.seq + 1, link)
+    }
+
+    fn is_whole(&self, head: &Head) -> bool {
+        equal(&self.head(head.seq, head.link).mac, &head.mac)
+    }
+
+    fn link(&self, previous: &[u8; 32], row: &EventRow) -> [u8; 32] {
+        tag(&self.key, &[b"event", previous, &row.canonical()])
+    }
+
+    /// Follows the chain from its root to `head`, and looks for rows beyond.
+    async fn walk(&self, snapshot: &mut Snapshot, head: &Head) -> Result<ChainState, StoreError> {
+        let mut link = self.root;
+        let mut seq = 0;
+        loop {
+            let page = snapshot.rows(sqlx::query(PAGE_OF_EVENTS).bind(seq).bind(PAGE)).await?;
+            for row in &page {
+                match self.step(head, seq, &link, row) {
+                    Ok(next) => link = next,
+                    Err(broken) => return Ok(broken),
+                }
+                seq += 1;
+            }
+            if page.is_empty() {
+                return Ok(self.end(head, seq, &link));
+            }
+        }
+    }
+
+    /// The link of the row after `seq`, or how the chain is broken there.
+    fn step(&self, head: &Head, seq: i64, link: &[u8; 32], row: &Row) -> Result<[u8; 32], ChainState> {
+        let expected = seq + 1;
+        let broken = |what| ChainState::Broken { seq: expected, what };
+        let event = EventRow::read(row).map_err(|_| broken("the event was changed"))?;
+        if event.seq > head.seq {
+            return Err(ChainState::Broken { seq: event.seq, what: "the event was added by another hand" });
+        }
+        if event.seq != expected {
+            return Err(broken("the event is missing"));
+        }
+        let right = self.link(link, &event);
+        if hex::encode(right) != event.link {
+            return Err(broken("the event was changed, moved or put in by another hand"));
+        }
+        Ok(right)
+    }
+
+    fn end(&self, head: &Head, seq: i64, link: &[u8; 32]) -> ChainState {
+        if seq < head.seq {
+            return ChainState::Broken { seq: seq + 1, what: "the events from here to the end are missing" };
+        }
+        if !equal(link, &head.link) {
+            return ChainState::Broken { seq, what: "the last event is not the one the trail ended with" };
+        }
+        ChainState::Whole(seq)
+    }
+}
+
+const PAGE_OF_EVENTS: &str = "SELECT seq, at, actor, door, act, subject, target, result, address, request_id, details, link \
+     FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
+
+fn tag(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    hmac::sign(key, &framed(parts)).as_ref().try_into().expect("HMAC-SHA-256 is 32 bytes")
+}
+
+// === impl Head ===
+
+impl Head {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        let bytes = |column| {
+            let stored: Vec<u8> = row.get(column)?;
+            <[u8; 32]>::try_from(stored).map_err(|_| StoreError::unreadable(column))
+        };
+        Ok(Self { seq: row.get("seq")?, link: bytes("link")?, mac: bytes("mac")? })
+    }
+}
+
+// === impl EventRow ===
+
+impl EventRow {
+    fn of(seq: i64, event: &NewEvent) -> Self {
+        Self {
+            seq,
+            at: event.at,
+            actor: event.actor,
+            door: event.door.to_owned(),
+            act: event.act.to_owned(),
+            user: event.user,
+            target: event.target.as_deref().map(without_nul),
+            result: event.result.to_owned(),
+            address: event.address.map(|address| address.to_string()),
+            request_id: event.request_id.as_deref().map(without_nul),
+            details: event.details.to_string(),
+            link: String::new(),
+        }
+    }
+
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            seq: row.get("seq")?,
+            at: row.time("at")?,
+            actor: row.maybe_word("actor")?,
+            door: row.get("door")?,
+            act: row.get("act")?,
+            user: row.maybe_word("subject")?,
+            target: row.get("target")?,
+            result: row.get("result")?,
+            address: row.get("address")?,
+            request_id: row.get("request_id")?,
+            details: row.get("details")?,
+            link: hex::encode(row.get::<Vec<u8>>("link")?),
+        })
+    }
+
+    /// Everything but the link, so that no two rows have the same bytes: nothing and the empty text differ too.
+    fn canonical(&self) -> Vec<u8> {
+        let actor = self.actor.map(|actor| actor.to_string());
+        let user = self.user.map(|user| user.to_string());
+        framed(&[
+            &self.seq.to_be_bytes(),
+            &self.at.as_millis().to_be_bytes(),
+            &maybe(actor.as_deref()),
+            self.door.as_bytes(),
+            self.act.as_bytes(),
+            &maybe(user.as_deref()),
+            &maybe(self.target.as_deref()),
+            self.result.as_bytes(),
+            &maybe(self.address.as_deref()),
+            &maybe(self.request_id.as_deref()),
+            self.details.as_bytes(),
+        ])
+    }
+}
+
+fn maybe(text: Option<&str>) -> Vec<u8> {
+    text.map(|text| framed(&[text.as_bytes()])).unwrap_or_default()
+}
+
+fn events_of(rows: &[Row]) -> Result<Vec<EventRow>, StoreError> {
+    rows.iter().map(EventRow::read).collect()
 }

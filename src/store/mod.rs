@@ -2,49 +2,57 @@
 //!
 //! A method here is one transaction: what it says happens whole or not at all, with the audit events that belong to it and the
 //! change marks by which other processes learn of it. SQLite (WAL, `synchronous=FULL`) or PostgreSQL, one set of queries.
+//!
+//! * The **engine** is SQLite or PostgreSQL; `engine.rs` holds the little in which they differ.
+//! * A **write** is a [`Tx`](sql::Tx): it begins by taking the right to write (SQLite) or by changing the row it is about
+//!   (PostgreSQL), and its commit appends the audit events, then the change marks, in that order everywhere, so that no
+//!   two writes wait for each other.
+//! * A **row** is a plain struct; words and ids that cannot be read back are *damage*, never a default.
+//! * Everything answers within 2.8 s or says that the database is not available.
 
 pub mod audit;
+pub mod backup;
 pub mod changes;
+mod confirm;
+mod engine;
+mod error;
+pub mod lease;
 pub mod lockouts;
+mod open;
 pub mod operations;
 pub mod outbox;
+mod schema;
 pub mod second_factors;
 pub mod sessions;
 pub mod signing_keys;
+mod sql;
+mod sqlite;
+mod user_rows;
 pub mod users;
-pub mod lease;
-pub mod backup;
 
 use std::sync::Arc;
-use crate::secret::{Keyring};
+
+use tokio::sync::watch;
+
+pub use error::StoreError;
 
 /// The database, open and migrated.
 #[derive(Debug, Clone)]
-pub struct Store { inner: Arc<Inner> }
-#[derive(Debug)]
-struct Inner {}
+pub struct Store {
+    inner: Arc<Inner>,
+}
 
-/// What can go wrong with the store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// It does not answer, is locked or full: try again later (503). The text is for the log.
-    #[error("the database is not available: {0}")]
-    Unavailable(String),
-    /// It answers, and what it says cannot be.
-    #[error("the database is damaged: {0}")]
-    Damaged(String),
-    /// Written by a newer version.
-    #[error("the database is of schema version {found}, this program knows up to {known}: start the newer program, or restore a backup")]
-    Newer { found: i64, known: i64 },
-    /// The sealing key is not the one the database was made with.
-    #[error("the sealing key is not the one this database was sealed with: put the right key in its place ({0})")]
-    WrongKey(String),
-    /// Not there, where it must be.
-    #[error("{0}")]
-    Missing(String),
-    /// A name or an address is taken.
-    #[error("{0} is already taken")]
-    Taken(&'static str),
+#[derive(Debug)]
+struct Inner {
+    engine: engine::Engine,
+    /// Writes. One connection on SQLite, which has one writer anyway: waiting here is fair, waiting there is not.
+    writer: sqlx::AnyPool,
+    /// Reads.
+    reader: sqlx::AnyPool,
+    /// What the audit trail is chained with.
+    trail: audit::Trail,
+    /// Says in this process that a change mark was committed.
+    nudge: watch::Sender<u64>,
 }
 
 /// How to open a store.
@@ -54,14 +62,4 @@ pub enum Open {
     Migrate,
     /// Refuses one whose schema is not this version's.
     AsIs,
-}
-
-impl Store {
-    /// Opens `url` (`sqlite:PATH` or `postgres://…`), checks schema, integrity (SQLite `quick_check`) and sealing key (stored check value), sets pragmas.
-    /// A fresh database (no `users` table, file absent or empty made by us) is initialised; an existing *empty or foreign file* beside an existing key directory is refused (FLT-3).
-    pub async fn open(url: &str, keyring: &Keyring, how: Open) -> Result<Self, StoreError> { let _ = (url, keyring, how); todo!() }
-    /// Whether it answers (readiness), within 2 s.
-    pub async fn ping(&self) -> Result<(), StoreError> { todo!() }
-    /// Closes the pool; the last thing a process does.
-    pub async fn close(&self) {}
 }

@@ -1,6 +1,13 @@
 //! Held operations. Every arrow is one conditional update whose row count is checked.
-use super::{Store, StoreError, audit::NewEvent, outbox::NewOutbox};
-use crate::identity::{SessionId, UserId};
+
+use std::str::FromStr;
+
+use super::audit::NewEvent;
+use super::changes::Change;
+use super::outbox::NewOutbox;
+use super::sql::{Row, Tx, without_nul};
+use super::{Store, StoreError};
+use crate::identity::{SessionId, UnknownWord, UserId};
 use crate::secret::{OperationTokenDigest, Sealed};
 use crate::time::Timestamp;
 
@@ -8,7 +15,17 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the words are interface.md's")]
-pub enum State { Waiting, Confirmed, Sending, Done, Denied, Expired, Cancelled, Withdrawn, Unknown }
+pub enum State {
+    Waiting,
+    Confirmed,
+    Sending,
+    Done,
+    Denied,
+    Expired,
+    Cancelled,
+    Withdrawn,
+    Unknown,
+}
 
 /// The captured request, encoded by `operation::capture`, sealed.
 #[derive(Debug)]
@@ -19,115 +36,423 @@ pub struct KeptAnswer;
 
 /// An operation as stored.
 #[derive(Debug, Clone)]
-pub struct OperationRow { /// 8 digits.
-    pub id: String, /// Goes up by one with every arrow; part of nothing sealed.
-    pub version: i64, /// Where it stands.
-    pub state: State, /// Why it stands there: a stable word (`expired`, `requester-disabled`, `rule-changed`, `seal-broken`…) or the denier's words.
-    pub reason: Option<String>, /// Who asked.
-    pub requester: UserId, /// In which session.
-    pub session: SessionId, /// The requester's `users.epoch` when asked.
-    pub requester_epoch: i64, /// Which site.
-    pub site: String, /// Which rule.
-    pub rule: String, /// Its version when asked.
-    pub rule_version: String, /// Which backend, `http://10.0.0.5:8000`.
-    pub backend: String, /// Method, for lists (the sealed copy is what counts).
-    pub method: String, /// Readable names.
-    pub title_en: String, /// Readable names.
-    pub title_fr: String, /// How many must confirm.
-    pub quorum: i64, /// When asked.
-    pub created_at: Timestamp, /// When it expires.
-    pub expires_at: Timestamp, /// Wrong tokens so far.
-    pub tries: i64, /// The captured request (Place "operations", "captured", id); emptied when it may no longer be needed.
-    pub captured: Option<Sealed<Captured>>, /// MAC over all that must not change (Purpose::OperationSeal).
-    pub seal: Vec<u8>, /// RFC 9530 digest of the body, as shown.
-    pub digest: String, /// When the state was last changed.
-    pub changed_at: Timestamp, /// The backend's status, when done.
-    pub status: Option<i64>, /// The kept answer (Place "operations", "answer", id).
-    pub answer: Option<Sealed<KeptAnswer>>, /// Until when it is kept.
-    pub answer_until: Option<Timestamp> }
+pub struct OperationRow {
+    /// 8 digits.
+    pub id: String,
+    /// Goes up by one with every arrow; part of nothing sealed.
+    pub version: i64,
+    /// Where it stands.
+    pub state: State,
+    /// Why it stands there: a stable word (`expired`, `requester-disabled`, `rule-changed`, `seal-broken`…) or the denier's words.
+    pub reason: Option<String>,
+    /// Who asked.
+    pub requester: UserId,
+    /// In which session.
+    pub session: SessionId,
+    /// The requester's `users.epoch` when asked.
+    pub requester_epoch: i64,
+    /// Which site.
+    pub site: String,
+    /// Which rule.
+    pub rule: String,
+    /// Its version when asked.
+    pub rule_version: String,
+    /// Which backend, `http://10.0.0.5:8000`.
+    pub backend: String,
+    /// Method, for lists (the sealed copy is what counts).
+    pub method: String,
+    /// Readable names.
+    pub title_en: String,
+    /// Readable names.
+    pub title_fr: String,
+    /// How many must confirm.
+    pub quorum: i64,
+    /// When asked.
+    pub created_at: Timestamp,
+    /// When it expires.
+    pub expires_at: Timestamp,
+    /// Wrong tokens so far.
+    pub tries: i64,
+    /// The captured request (Place "operations", "captured", id); emptied when it may no longer be needed.
+    pub captured: Option<Sealed<Captured>>,
+    /// MAC over all that must not change (Purpose::OperationSeal).
+    pub seal: Vec<u8>,
+    /// RFC 9530 digest of the body, as shown.
+    pub digest: String,
+    /// When the state was last changed.
+    pub changed_at: Timestamp,
+    /// The backend's status, when done.
+    pub status: Option<i64>,
+    /// The kept answer (Place "operations", "answer", id).
+    pub answer: Option<Sealed<KeptAnswer>>,
+    /// Until when it is kept.
+    pub answer_until: Option<Timestamp>,
+}
 
 /// A validator's own token for an operation.
 #[derive(Debug, Clone)]
-pub struct TokenRow { /// Whose.
-    pub validator: UserId, /// What is kept of it.
-    pub digest: OperationTokenDigest, /// When made.
-    pub issued_at: Timestamp, /// When it ends.
-    pub expires_at: Timestamp }
+pub struct TokenRow {
+    /// Whose.
+    pub validator: UserId,
+    /// What is kept of it.
+    pub digest: OperationTokenDigest,
+    /// When made.
+    pub issued_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
 
 /// A confirmation given.
 #[derive(Debug, Clone)]
-pub struct Confirmation { /// By whom.
-    pub validator: UserId, /// When.
-    pub at: Timestamp }
+pub struct Confirmation {
+    /// By whom.
+    pub validator: UserId,
+    /// When.
+    pub at: Timestamp,
+}
 
 /// A confirmation to be stored.
 #[derive(Debug)]
-pub struct NewConfirmation<'a> { /// Which operation.
-    pub operation: &'a str, /// Who confirms.
-    pub validator: UserId, /// The digest that was compared: stored only if it is still that validator's token (used up by it).
-    pub token: OperationTokenDigest, /// Now.
-    pub at: Timestamp }
+pub struct NewConfirmation<'a> {
+    /// Which operation.
+    pub operation: &'a str,
+    /// Who confirms.
+    pub validator: UserId,
+    /// The digest that was compared: stored only if it is still that validator's token (used up by it).
+    pub token: OperationTokenDigest,
+    /// Now.
+    pub at: Timestamp,
+}
 
 /// What storing a confirmation came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Confirmed { /// Not waiting any more, or the token was used or replaced in between.
-    TooLate, /// Stored; so many of the quorum so far; still waiting.
-    Counted(i64), /// Stored, quorum met: the operation is `confirmed` now. Whoever gets this starts the delivery.
-    Quorum }
+pub enum Confirmed {
+    /// Not waiting any more, or the token was used or replaced in between.
+    TooLate,
+    /// Stored; so many of the quorum so far; still waiting.
+    Counted(i64),
+    /// Stored, quorum met: the operation is `confirmed` now. Whoever gets this starts the delivery.
+    Quorum,
+}
 
 /// An arrow.
 #[derive(Debug)]
-pub struct Move<'a> { /// Which operation.
-    pub operation: &'a str, /// From where.
-    pub from: State, /// To where.
-    pub to: State, /// Why.
-    pub reason: Option<&'a str>, /// Now.
-    pub at: Timestamp, /// Notices in the same transaction.
-    pub outbox: &'a [NewOutbox], /// Audit in the same transaction.
-    pub events: &'a [NewEvent] }
+pub struct Move<'a> {
+    /// Which operation.
+    pub operation: &'a str,
+    /// From where.
+    pub from: State,
+    /// To where.
+    pub to: State,
+    /// Why.
+    pub reason: Option<&'a str>,
+    /// Now.
+    pub at: Timestamp,
+    /// Notices in the same transaction.
+    pub outbox: &'a [NewOutbox],
+    /// Audit in the same transaction.
+    pub events: &'a [NewEvent],
+}
 
 /// How a delivery ended.
 #[derive(Debug)]
-pub struct Outcome<'a> { /// Which operation.
-    pub operation: &'a str, /// Status.
-    pub status: i64, /// Kept answer; none when over the limit.
-    pub answer: Option<&'a Sealed<KeptAnswer>>, /// Until when.
-    pub answer_until: Timestamp, /// Now.
-    pub at: Timestamp, /// Notices.
-    pub outbox: &'a [NewOutbox], /// Audit.
-    pub events: &'a [NewEvent] }
+pub struct Outcome<'a> {
+    /// Which operation.
+    pub operation: &'a str,
+    /// Status.
+    pub status: i64,
+    /// Kept answer; none when over the limit.
+    pub answer: Option<&'a Sealed<KeptAnswer>>,
+    /// Until when.
+    pub answer_until: Timestamp,
+    /// Now.
+    pub at: Timestamp,
+    /// Notices.
+    pub outbox: &'a [NewOutbox],
+    /// Audit.
+    pub events: &'a [NewEvent],
+}
+
+/// Every column, the large ones as they are.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, version, state, reason, requester, session_id, requester_epoch, site, rule_name, rule_version, ",
+            "backend, method, title_en, title_fr, quorum, created_at, expires_at, tries, captured, seal, digest, ",
+            "changed_at, status, answer, answer_until FROM operations ",
+            $rest
+        )
+    };
+}
+
+/// Every column, the large ones left out: for lists.
+macro_rules! select_slim {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, version, state, reason, requester, session_id, requester_epoch, site, rule_name, rule_version, ",
+            "backend, method, title_en, title_fr, quorum, created_at, expires_at, tries, CAST(NULL AS BYTEA) AS captured, ",
+            "seal, digest, changed_at, status, CAST(NULL AS BYTEA) AS answer, answer_until FROM operations ",
+            $rest
+        )
+    };
+}
+
+// === impl Store ===
 
 impl Store {
     /// Stores an operation with its tokens and notices. False when the id is taken (try another).
-    pub async fn insert_operation(&self, row: &OperationRow, tokens: &[TokenRow], outbox: &[NewOutbox], events: &[NewEvent]) -> Result<bool, StoreError> { let _ = (row, tokens, outbox, events); todo!() }
+    pub async fn insert_operation(
+        &self,
+        row: &OperationRow,
+        tokens: &[TokenRow],
+        outbox: &[NewOutbox],
+        events: &[NewEvent],
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        if !tx.insert_operation(row).await? {
+            return Ok(false);
+        }
+        for token in tokens {
+            tx.insert_token(&row.id, token).await?;
+        }
+        tx.commit_operation(&row.id, outbox, events).await?;
+        Ok(true)
+    }
+
     /// By id.
-    pub async fn operation(&self, id: &str) -> Result<Option<OperationRow>, StoreError> { let _ = id; todo!() }
+    pub async fn operation(&self, id: &str) -> Result<Option<OperationRow>, StoreError> {
+        let query = sqlx::query(select!("WHERE id = $1")).bind(id);
+        self.row(query).await?.as_ref().map(OperationRow::read).transpose()
+    }
+
     /// In any of `states` (all when empty), newest first, at most `limit`; without captured bytes and answers.
-    pub async fn operations(&self, states: &[State], limit: i64) -> Result<Vec<OperationRow>, StoreError> { let _ = (states, limit); todo!() }
+    pub async fn operations(&self, states: &[State], limit: i64) -> Result<Vec<OperationRow>, StoreError> {
+        let wanted = |state: &State| states.is_empty() || states.contains(state);
+        // One moment for all states: an operation that moves meanwhile is neither missed nor listed twice.
+        let mut snapshot = self.snapshot().await?;
+        let mut found = Vec::new();
+        for state in State::ALL.into_iter().filter(wanted) {
+            let query = sqlx::query(select_slim!("WHERE state = $1 ORDER BY created_at DESC, id DESC LIMIT $2"));
+            let rows = snapshot.rows(query.bind(state.as_str()).bind(limit)).await?;
+            for row in &rows {
+                found.push(OperationRow::read(row)?);
+            }
+        }
+        found.sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
+        found.truncate(usize::try_from(limit).unwrap_or(0));
+        Ok(found)
+    }
+
     /// A requester's, newest first, likewise.
-    pub async fn operations_of(&self, requester: UserId, limit: i64) -> Result<Vec<OperationRow>, StoreError> { let _ = (requester, limit); todo!() }
-    /// One validator's token.
-    pub async fn operation_token(&self, operation: &str, validator: UserId) -> Result<Option<TokenRow>, StoreError> { let _ = (operation, validator); todo!() }
-    /// Confirmations given, oldest first.
-    pub async fn confirmations(&self, operation: &str) -> Result<Vec<Confirmation>, StoreError> { let _ = operation; todo!() }
-    /// Reserves a try while it waits: the number of this try, or none when it does not wait or all `limit` are used.
-    pub async fn reserve_token_try(&self, operation: &str, limit: u32) -> Result<Option<u32>, StoreError> { let _ = (operation, limit); todo!() }
-    /// Gives back the try of a right token.
-    pub async fn give_back_token_try(&self, operation: &str) -> Result<(), StoreError> { let _ = operation; todo!() }
-    /// Puts a new token in the place of a validator's old one, while the operation waits; keeps the count of tries. At most one per `not_before` (the last `issued_at` must be before it).
-    pub async fn replace_token(&self, operation: &str, token: &TokenRow, not_before: Timestamp, outbox: &[NewOutbox], events: &[NewEvent]) -> Result<bool, StoreError> { let _ = (operation, token, not_before, outbox, events); todo!() }
-    /// Stores a confirmation; the token row goes with it. `on_quorum` notices and events are stored only when the quorum is met by this one.
-    pub async fn confirm_operation(&self, new: &NewConfirmation<'_>, events: &[NewEvent], on_quorum: (&[NewOutbox], &[NewEvent])) -> Result<Confirmed, StoreError> { let _ = (new, events, on_quorum); todo!() }
+    pub async fn operations_of(&self, requester: UserId, limit: i64) -> Result<Vec<OperationRow>, StoreError> {
+        let query = sqlx::query(select_slim!("WHERE requester = $1 ORDER BY created_at DESC, id DESC LIMIT $2"));
+        self.rows(query.bind(requester.to_string()).bind(limit)).await?.iter().map(OperationRow::read).collect()
+    }
+
     /// Walks an arrow; false when it was not in `from`. Tokens go when it leaves `waiting`; unsent notices that carry tokens are dropped too. Captured bytes go on final states.
-    pub async fn move_operation(&self, arrow: &Move<'_>) -> Result<bool, StoreError> { let _ = arrow; todo!() }
+    pub async fn move_operation(&self, arrow: &Move<'_>) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        if !tx.walk(arrow).await? {
+            return Ok(false);
+        }
+        if arrow.from == State::Waiting {
+            tx.drop_tokens(arrow.operation).await?;
+        }
+        tx.commit_operation(arrow.operation, arrow.outbox, arrow.events).await?;
+        Ok(true)
+    }
+
     /// `sending → done`.
-    pub async fn finish_operation(&self, outcome: &Outcome<'_>) -> Result<bool, StoreError> { let _ = outcome; todo!() }
-    /// Ids that wait past their time.
-    pub async fn overdue_operations(&self, now: Timestamp) -> Result<Vec<String>, StoreError> { let _ = now; todo!() }
-    /// Sets the one-use ticket for the kept answer (a MAC'd value's digest).
-    pub async fn set_answer_ticket(&self, operation: &str, ticket: &[u8]) -> Result<bool, StoreError> { let _ = (operation, ticket); todo!() }
+    pub async fn finish_operation(&self, outcome: &Outcome<'_>) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let finish = sqlx::query(
+            "UPDATE operations SET state = 'done', version = version + 1, changed_at = $2, status = $3, answer = $4, \
+             answer_until = $5, captured = NULL WHERE id = $1 AND state = 'sending'",
+        )
+        .bind(outcome.operation)
+        .bind(outcome.at.as_millis())
+        .bind(outcome.status)
+        .bind(outcome.answer.map(|answer| answer.as_bytes().to_vec()))
+        .bind(outcome.answer_until.as_millis());
+        if tx.execute(finish).await? == 0 {
+            return Ok(false);
+        }
+        tx.commit_operation(outcome.operation, outcome.outbox, outcome.events).await?;
+        Ok(true)
+    }
+
+    /// Ids that wait past their time, the longest overdue first.
+    pub async fn overdue_operations(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        let query = sqlx::query(
+            "SELECT id FROM operations WHERE state = 'waiting' AND expires_at <= $1 ORDER BY expires_at, id",
+        );
+        self.rows(query.bind(now.as_millis())).await?.iter().map(|row| row.get("id")).collect()
+    }
+
+    /// Sets the one-use ticket for the kept answer (a MAC'd value's digest). False when there is no answer.
+    pub async fn set_answer_ticket(&self, operation: &str, ticket: &[u8]) -> Result<bool, StoreError> {
+        let query = sqlx::query(
+            "UPDATE operations SET answer_ticket = $2 WHERE id = $1 AND state = 'done' AND answer IS NOT NULL",
+        );
+        Ok(self.execute(query.bind(operation).bind(ticket.to_vec())).await? > 0)
+    }
+
     /// Uses it: true for exactly one caller.
-    pub async fn use_answer_ticket(&self, operation: &str, ticket: &[u8]) -> Result<bool, StoreError> { let _ = (operation, ticket); todo!() }
+    pub async fn use_answer_ticket(&self, operation: &str, ticket: &[u8]) -> Result<bool, StoreError> {
+        let query = sqlx::query("UPDATE operations SET answer_ticket = NULL WHERE id = $1 AND answer_ticket = $2");
+        Ok(self.execute(query.bind(operation).bind(ticket.to_vec())).await? > 0)
+    }
+
     /// Drops answers kept long enough.
-    pub async fn drop_old_answers(&self, now: Timestamp) -> Result<u64, StoreError> { let _ = now; todo!() }
+    pub async fn drop_old_answers(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let query = sqlx::query(
+            "UPDATE operations SET answer = NULL, answer_ticket = NULL WHERE answer IS NOT NULL AND answer_until <= $1",
+        );
+        self.execute(query.bind(now.as_millis())).await
+    }
+}
+
+// === impl Tx ===
+
+impl Tx<'_> {
+    async fn insert_operation(&mut self, row: &OperationRow) -> Result<bool, StoreError> {
+        let insert = sqlx::query(
+            "INSERT INTO operations (id, version, state, reason, requester, session_id, requester_epoch, site, \
+             rule_name, rule_version, backend, method, title_en, title_fr, quorum, created_at, expires_at, tries, \
+             captured, seal, digest, changed_at, status, answer, answer_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, \
+             $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25) \
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(row.id.clone())
+        .bind(row.version)
+        .bind(row.state.as_str())
+        .bind(row.reason.clone())
+        .bind(row.requester.to_string())
+        .bind(row.session.to_string())
+        .bind(row.requester_epoch)
+        .bind(row.site.clone())
+        .bind(row.rule.clone())
+        .bind(row.rule_version.clone())
+        .bind(row.backend.clone())
+        .bind(row.method.clone())
+        .bind(row.title_en.clone())
+        .bind(row.title_fr.clone())
+        .bind(row.quorum)
+        .bind(row.created_at.as_millis())
+        .bind(row.expires_at.as_millis())
+        .bind(row.tries)
+        .bind(row.captured.as_ref().map(|captured| captured.as_bytes().to_vec()))
+        .bind(row.seal.clone())
+        .bind(row.digest.clone())
+        .bind(row.changed_at.as_millis())
+        .bind(row.status)
+        .bind(row.answer.as_ref().map(|answer| answer.as_bytes().to_vec()))
+        .bind(row.answer_until.map(Timestamp::as_millis));
+        Ok(self.execute(insert).await? > 0)
+    }
+
+    async fn walk(&mut self, arrow: &Move<'_>) -> Result<bool, StoreError> {
+        let walk = sqlx::query(
+            "UPDATE operations SET state = $3, version = version + 1, reason = $4, changed_at = $5, \
+             captured = CASE WHEN $6 = 1 THEN NULL ELSE captured END WHERE id = $1 AND state = $2",
+        )
+        .bind(arrow.operation)
+        .bind(arrow.from.as_str())
+        .bind(arrow.to.as_str())
+        .bind(arrow.reason.map(without_nul))
+        .bind(arrow.at.as_millis())
+        .bind(i64::from(arrow.to.is_final()));
+        Ok(self.execute(walk).await? > 0)
+    }
+
+    /// Queues `outbox` and commits, marking that the operation moved.
+    pub(super) async fn commit_operation(
+        mut self,
+        operation: &str,
+        outbox: &[NewOutbox],
+        events: &[NewEvent],
+    ) -> Result<(), StoreError> {
+        let mut marks = vec![Change::Operation(operation.to_owned())];
+        marks.extend(self.queue(outbox).await?);
+        self.commit(events, &marks).await
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// Every state, in the order an operation may walk them.
+    pub const ALL: [Self; 9] = [
+        Self::Waiting,
+        Self::Confirmed,
+        Self::Sending,
+        Self::Done,
+        Self::Denied,
+        Self::Expired,
+        Self::Cancelled,
+        Self::Withdrawn,
+        Self::Unknown,
+    ];
+
+    /// As the store and interface.md write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Confirmed => "confirmed",
+            Self::Sending => "sending",
+            Self::Done => "done",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Withdrawn => "withdrawn",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether no arrow leads away from it.
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Waiting | Self::Confirmed | Self::Sending)
+    }
+}
+
+impl FromStr for State {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(UnknownWord)
+    }
+}
+
+// === impl OperationRow ===
+
+impl OperationRow {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get("id")?,
+            version: row.get("version")?,
+            state: row.word("state")?,
+            reason: row.get("reason")?,
+            requester: row.word("requester")?,
+            session: row.word("session_id")?,
+            requester_epoch: row.get("requester_epoch")?,
+            site: row.get("site")?,
+            rule: row.get("rule_name")?,
+            rule_version: row.get("rule_version")?,
+            backend: row.get("backend")?,
+            method: row.get("method")?,
+            title_en: row.get("title_en")?,
+            title_fr: row.get("title_fr")?,
+            quorum: row.get("quorum")?,
+            created_at: row.time("created_at")?,
+            expires_at: row.time("expires_at")?,
+            tries: row.get("tries")?,
+            captured: row.get::<Option<Vec<u8>>>("captured")?.map(Sealed::from_stored),
+            seal: row.get("seal")?,
+            digest: row.get("digest")?,
+            changed_at: row.time("changed_at")?,
+            status: row.get("status")?,
+            answer: row.get::<Option<Vec<u8>>>("answer")?.map(Sealed::from_stored),
+            answer_until: row.maybe_time("answer_until")?,
+        })
+    }
 }

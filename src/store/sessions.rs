@@ -1,49 +1,296 @@
 //! Sessions, by digest.
-use super::{Store, StoreError, audit::NewEvent};
-use crate::identity::{Amr, SessionId, UserId};
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use super::audit::NewEvent;
+use super::changes::Change;
+use super::sql::{Row, Tx, without_nul};
+use super::{Store, StoreError};
+use crate::identity::{Amr, SessionId, UnknownWord, UserId};
 use crate::secret::SessionDigest;
 use crate::time::Timestamp;
-use std::net::IpAddr;
+
 /// How far a sign-in has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Stage { /// Password given, second factor still to come: opens nothing but its own page.
-    SecondFactor, /// Password given, must enrol a second factor first.
-    Enrol, /// Proven, but the password is a temporary one: it must be changed first. As text `change-password`.
-    ChangePassword, /// Signed in.
-    Live }
+pub enum Stage {
+    /// Password given, second factor still to come: opens nothing but its own page.
+    SecondFactor,
+    /// Password given, must enrol a second factor first.
+    Enrol,
+    /// Proven, but the password is a temporary one: it must be changed first. As text `change-password`.
+    ChangePassword,
+    /// Signed in.
+    Live,
+}
+
 /// A session as stored.
 #[derive(Debug, Clone)]
-pub struct SessionRow { /// What the cookie digests to.
-    pub digest: SessionDigest, /// Public id; stays the same when the token is rotated.
-    pub id: SessionId, /// Whose.
-    pub user: UserId, /// How far.
-    pub stage: Stage, /// Proofs, in order.
-    pub amr: Vec<Amr>, /// When proven from the start.
-    pub auth_time: Timestamp, /// Second factor's moment.
-    pub second_factor_at: Option<Timestamp>, /// Made.
-    pub created_at: Timestamp, /// Last use that counts (kept by `touch_sessions`, in batches).
-    pub last_seen: Timestamp, /// Ends then, whatever happens.
-    pub expires_at: Timestamp, /// From where it was made.
-    pub address: Option<IpAddr>, /// The browser's own words, cut to 200 characters.
-    pub user_agent: String }
+pub struct SessionRow {
+    /// What the cookie digests to.
+    pub digest: SessionDigest,
+    /// Public id; stays the same when the token is rotated.
+    pub id: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// How far.
+    pub stage: Stage,
+    /// Proofs, in order.
+    pub amr: Vec<Amr>,
+    /// When proven from the start.
+    pub auth_time: Timestamp,
+    /// Second factor's moment.
+    pub second_factor_at: Option<Timestamp>,
+    /// Made.
+    pub created_at: Timestamp,
+    /// Last use that counts (kept by `touch_sessions`, in batches).
+    pub last_seen: Timestamp,
+    /// Ends then, whatever happens.
+    pub expires_at: Timestamp,
+    /// From where it was made.
+    pub address: Option<IpAddr>,
+    /// The browser's own words, cut to 200 characters.
+    pub user_agent: String,
+}
+
+/// How much of a browser's own words is kept, in characters.
+const USER_AGENT: usize = 200;
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT digest, id, user_id, stage, amr, auth_time, second_factor_at, created_at, last_seen, expires_at, ",
+            "address, user_agent FROM sessions ",
+            $rest
+        )
+    };
+}
+
+// === impl Store ===
+
 impl Store {
-    /// Stores a new session; beyond `maximum` live ones of that user the oldest end in the same transaction (change marks written).
-    pub async fn insert_session(&self, row: &SessionRow, maximum: Option<u32>, events: &[NewEvent]) -> Result<(), StoreError> { let _ = (row, maximum, events); todo!() }
+    /// Stores a new session; beyond `maximum` live ones of that user the oldest end in the same transaction (change marks
+    /// written). No maximum, or 0: any number.
+    pub async fn insert_session(
+        &self,
+        row: &SessionRow,
+        maximum: Option<u32>,
+        events: &[NewEvent],
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        if !tx.hold_user(row.user).await? {
+            return Err(StoreError::Missing("the session's user does not exist any more".to_owned()));
+        }
+        tx.insert_session(row).await?;
+        let ended = match maximum {
+            Some(maximum) if maximum > 0 => tx.end_oldest(row.user, maximum).await?,
+            _ => Vec::new(),
+        };
+        tx.commit(events, &ended).await
+    }
+
     /// Puts `new` in the place of the session with digest `old`, in one step; false when `old` is gone (nothing is stored then).
-    pub async fn rotate_session(&self, old: SessionDigest, new: &SessionRow, events: &[NewEvent]) -> Result<bool, StoreError> { let _ = (old, new, events); todo!() }
+    pub async fn rotate_session(
+        &self,
+        old: SessionDigest,
+        new: &SessionRow,
+        events: &[NewEvent],
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let gone = sqlx::query("DELETE FROM sessions WHERE digest = $1 RETURNING id").bind(old.as_bytes().to_vec());
+        let Some(gone) = tx.row(gone).await? else {
+            return Ok(false);
+        };
+        let was = SessionId(gone.uuid("id")?);
+        tx.insert_session(new).await?;
+        tx.commit(events, &[Change::Session(was)]).await?;
+        Ok(true)
+    }
+
     /// By digest.
-    pub async fn session(&self, digest: SessionDigest) -> Result<Option<SessionRow>, StoreError> { let _ = digest; todo!() }
+    pub async fn session(&self, digest: SessionDigest) -> Result<Option<SessionRow>, StoreError> {
+        let query = sqlx::query(select!("WHERE digest = $1")).bind(digest.as_bytes().to_vec());
+        self.row(query).await?.as_ref().map(SessionRow::read).transpose()
+    }
+
     /// By public id.
-    pub async fn session_by_id(&self, id: SessionId) -> Result<Option<SessionRow>, StoreError> { let _ = id; todo!() }
+    pub async fn session_by_id(&self, id: SessionId) -> Result<Option<SessionRow>, StoreError> {
+        let query = sqlx::query(select!("WHERE id = $1")).bind(id.to_string());
+        self.row(query).await?.as_ref().map(SessionRow::read).transpose()
+    }
+
     /// A user's, newest first; everybody's when none is named.
-    pub async fn sessions(&self, user: Option<UserId>) -> Result<Vec<SessionRow>, StoreError> { let _ = user; todo!() }
+    pub async fn sessions(&self, user: Option<UserId>) -> Result<Vec<SessionRow>, StoreError> {
+        let query = match user {
+            Some(user) => {
+                sqlx::query(select!("WHERE user_id = $1 ORDER BY created_at DESC, id DESC")).bind(user.to_string())
+            }
+            None => sqlx::query(select!("ORDER BY created_at DESC, id DESC")),
+        };
+        self.rows(query).await?.iter().map(SessionRow::read).collect()
+    }
+
     /// Ends one; false when it was gone. Writes a change mark.
-    pub async fn end_session(&self, id: SessionId, events: &[NewEvent]) -> Result<bool, StoreError> { let _ = (id, events); todo!() }
+    pub async fn end_session(&self, id: SessionId, events: &[NewEvent]) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        if tx.execute(sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id.to_string())).await? == 0 {
+            return Ok(false);
+        }
+        tx.commit(events, &[Change::Session(id)]).await?;
+        Ok(true)
+    }
+
     /// Ends a user's, all but `keep`; how many.
-    pub async fn end_sessions_of(&self, user: UserId, keep: Option<SessionId>, events: &[NewEvent]) -> Result<u64, StoreError> { let _ = (user, keep, events); todo!() }
+    pub async fn end_sessions_of(
+        &self,
+        user: UserId,
+        keep: Option<SessionId>,
+        events: &[NewEvent],
+    ) -> Result<u64, StoreError> {
+        let mut tx = self.begin().await?;
+        tx.hold_user(user).await?;
+        let ended = tx.end_sessions(user, keep).await?;
+        tx.commit(events, &ended).await?;
+        Ok(ended.len() as u64)
+    }
+
     /// Moves `last_seen` forward (never back).
-    pub async fn touch_sessions(&self, seen: &[(SessionId, Timestamp)]) -> Result<(), StoreError> { let _ = seen; todo!() }
+    pub async fn touch_sessions(&self, seen: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
+        if seen.is_empty() {
+            return Ok(());
+        }
+        // In one order everywhere, so that two processes never wait for each other.
+        let mut seen = seen.to_vec();
+        seen.sort_unstable();
+        let mut tx = self.begin().await?;
+        for (id, at) in seen {
+            let touch = sqlx::query("UPDATE sessions SET last_seen = $2 WHERE id = $1 AND last_seen < $2");
+            tx.execute(touch.bind(id.to_string()).bind(at.as_millis())).await?;
+        }
+        tx.commit(&[], &[]).await
+    }
+
     /// Deletes those past `expires_at` or not seen since `idle_since`; their ids.
-    pub async fn delete_dead_sessions(&self, now: Timestamp, idle_since: Option<Timestamp>) -> Result<Vec<SessionId>, StoreError> { let _ = (now, idle_since); todo!() }
+    pub async fn delete_dead_sessions(
+        &self,
+        now: Timestamp,
+        idle_since: Option<Timestamp>,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let mut tx = self.begin().await?;
+        let dead = sqlx::query("DELETE FROM sessions WHERE expires_at <= $1 OR last_seen < $2 RETURNING id")
+            .bind(now.as_millis())
+            .bind(idle_since.map(Timestamp::as_millis));
+        let dead = ids(&tx.rows(dead).await?)?;
+        let marks: Vec<Change> = dead.iter().copied().map(Change::Session).collect();
+        tx.commit(&[], &marks).await?;
+        Ok(dead)
+    }
+}
+
+// === impl Tx ===
+
+impl Tx<'_> {
+    /// Holds a user's row until the commit, so that what belongs to one user is changed by one writer at a time.
+    pub(super) async fn hold_user(&mut self, user: UserId) -> Result<bool, StoreError> {
+        let hold = sqlx::query("UPDATE users SET epoch = epoch WHERE id = $1").bind(user.to_string());
+        Ok(self.execute(hold).await? > 0)
+    }
+
+    /// Ends a user's sessions, all but `keep`: the marks to write.
+    pub(super) async fn end_sessions(
+        &mut self,
+        user: UserId,
+        keep: Option<SessionId>,
+    ) -> Result<Vec<Change>, StoreError> {
+        let end = sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND ($2 IS NULL OR id <> $2) RETURNING id")
+            .bind(user.to_string())
+            .bind(keep.map(|keep| keep.to_string()));
+        Ok(ids(&self.rows(end).await?)?.into_iter().map(Change::Session).collect())
+    }
+
+    async fn end_oldest(&mut self, user: UserId, maximum: u32) -> Result<Vec<Change>, StoreError> {
+        let end = sqlx::query(
+            "DELETE FROM sessions WHERE user_id = $1 AND stage = 'live' AND id NOT IN \
+             (SELECT id FROM sessions WHERE user_id = $1 AND stage = 'live' ORDER BY created_at DESC, id DESC LIMIT $2) \
+             RETURNING id",
+        )
+        .bind(user.to_string())
+        .bind(i64::from(maximum));
+        Ok(ids(&self.rows(end).await?)?.into_iter().map(Change::Session).collect())
+    }
+
+    async fn insert_session(&mut self, row: &SessionRow) -> Result<(), StoreError> {
+        let amr: Vec<&str> = row.amr.iter().map(|amr| amr.as_str()).collect();
+        let insert = sqlx::query(
+            "INSERT INTO sessions (digest, id, user_id, stage, amr, auth_time, second_factor_at, created_at, last_seen, \
+             expires_at, address, user_agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        )
+        .bind(row.digest.as_bytes().to_vec())
+        .bind(row.id.to_string())
+        .bind(row.user.to_string())
+        .bind(row.stage.as_str())
+        .bind(amr.join(" "))
+        .bind(row.auth_time.as_millis())
+        .bind(row.second_factor_at.map(Timestamp::as_millis))
+        .bind(row.created_at.as_millis())
+        .bind(row.last_seen.as_millis())
+        .bind(row.expires_at.as_millis())
+        .bind(row.address.map(|address| address.to_string()))
+        .bind(without_nul(&row.user_agent).chars().take(USER_AGENT).collect::<String>());
+        self.execute(insert).await.map(drop)
+    }
+}
+
+fn ids(rows: &[Row]) -> Result<Vec<SessionId>, StoreError> {
+    rows.iter().map(|row| row.uuid("id").map(SessionId)).collect()
+}
+
+// === impl SessionRow ===
+
+impl SessionRow {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        let digest: Vec<u8> = row.get("digest")?;
+        let amr: String = row.get("amr")?;
+        let amr: Result<_, UnknownWord> = amr.split_whitespace().map(str::parse).collect();
+        Ok(Self {
+            digest: SessionDigest::from_bytes(&digest).ok_or_else(|| StoreError::unreadable("sessions.digest"))?,
+            id: row.word("id")?,
+            user: row.word("user_id")?,
+            stage: row.word("stage")?,
+            amr: amr.map_err(|_| StoreError::unreadable("sessions.amr"))?,
+            auth_time: row.time("auth_time")?,
+            second_factor_at: row.maybe_time("second_factor_at")?,
+            created_at: row.time("created_at")?,
+            last_seen: row.time("last_seen")?,
+            expires_at: row.time("expires_at")?,
+            address: row.maybe_word("address")?,
+            user_agent: row.get("user_agent")?,
+        })
+    }
+}
+
+// === impl Stage ===
+
+impl Stage {
+    /// As the store writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SecondFactor => "second-factor",
+            Self::Enrol => "enrol",
+            Self::ChangePassword => "change-password",
+            Self::Live => "live",
+        }
+    }
+}
+
+impl FromStr for Stage {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::SecondFactor, Self::Enrol, Self::ChangePassword, Self::Live]
+            .into_iter()
+            .find(|stage| stage.as_str() == text)
+            .ok_or(UnknownWord)
+    }
 }

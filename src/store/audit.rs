@@ -291,7 +291,7 @@ impl Trail {
                 seq += 1;
             }
             if page.is_empty() {
-                return Ok(self.end(head, seq, &link));
+                return Ok(head.end(seq, &link));
             }
         }
     }
@@ -313,16 +313,6 @@ impl Trail {
         }
         Ok(right)
     }
-
-    fn end(&self, head: &Head, seq: i64, link: &[u8; 32]) -> ChainState {
-        if seq < head.seq {
-            return ChainState::Broken { seq: seq + 1, what: "the events from here to the end are missing" };
-        }
-        if !equal(link, &head.link) {
-            return ChainState::Broken { seq, what: "the last event is not the one the trail ended with" };
-        }
-        ChainState::Whole(seq)
-    }
 }
 
 const PAGE_OF_EVENTS: &str = "SELECT seq, at, actor, door, act, subject, target, result, address, request_id, details, link \
@@ -341,6 +331,17 @@ impl Head {
             <[u8; 32]>::try_from(stored).map_err(|_| StoreError::unreadable(column))
         };
         Ok(Self { seq: row.get("seq")?, link: bytes("link")?, mac: bytes("mac")? })
+    }
+
+    /// What is to be said of a chain that was followed without a fault to `seq`, whose link is `link`.
+    fn end(&self, seq: i64, link: &[u8; 32]) -> ChainState {
+        if seq < self.seq {
+            return ChainState::Broken { seq: seq + 1, what: "the events from here to the end are missing" };
+        }
+        if !equal(link, &self.link) {
+            return ChainState::Broken { seq, what: "the last event is not the one the trail ended with" };
+        }
+        ChainState::Whole(seq)
     }
 }
 

@@ -155,6 +155,7 @@ impl Store {
     }
 
     /// Sets a password hash, raises the epoch, ends all sessions but `keep`.
+    #[expect(clippy::too_many_arguments, reason = "one fact each, and no two of one type beside each other")]
     pub async fn set_password(
         &self,
         id: UserId,

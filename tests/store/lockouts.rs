@@ -1,0 +1,92 @@
+//! Reserved tries.
+
+use std::sync::Arc;
+
+use vantail::store::lockouts::Reserved;
+
+use crate::base::{Base, at_once, both};
+use crate::made::{NOW, event, minutes};
+
+both!(
+    auth_1_of_1000_guesses_at_once_five_are_tried,
+    auth_7_a_lock_ends_when_it_was_said_to_and_guessing_does_not_lengthen_it,
+    a_right_credential_gives_its_try_back_and_takes_its_lock_along,
+    a_full_sign_in_clears_the_counter,
+    a_limit_of_zero_never_locks,
+    locks_in_force_are_listed_and_old_counters_of_strangers_forgotten,
+);
+
+const HALF_AN_HOUR: std::time::Duration = minutes(30);
+
+async fn auth_1_of_1000_guesses_at_once_five_are_tried(base: Arc<Base>) {
+    let reserved = at_once(1000, |_| {
+        let base = Arc::clone(&base);
+        async move { base.store.reserve_try("user:alice", 5, HALF_AN_HOUR, NOW).await.unwrap() }
+    })
+    .await;
+    let mut tries: Vec<_> = reserved
+        .iter()
+        .filter_map(|reserved| match reserved {
+            Reserved::Try { tries, last } => Some((*tries, *last)),
+            Reserved::Locked { until } => {
+                assert_eq!(*until, NOW.plus(HALF_AN_HOUR));
+                None
+            }
+        })
+        .collect();
+    tries.sort_unstable();
+    assert_eq!(tries, [(1, false), (2, false), (3, false), (4, false), (5, true)]);
+}
+
+async fn auth_7_a_lock_ends_when_it_was_said_to_and_guessing_does_not_lengthen_it(base: Arc<Base>) {
+    let reserve = |after| base.store.reserve_try("user:alice", 2, HALF_AN_HOUR, NOW.plus(after));
+    reserve(minutes(0)).await.unwrap();
+    assert_eq!(reserve(minutes(1)).await.unwrap(), Reserved::Try { tries: 2, last: true });
+    let until = NOW.plus(minutes(31));
+    for minute in 2..31 {
+        assert_eq!(reserve(minutes(minute)).await.unwrap(), Reserved::Locked { until });
+    }
+    assert_eq!(reserve(minutes(31)).await.unwrap(), Reserved::Try { tries: 1, last: false });
+}
+
+async fn a_right_credential_gives_its_try_back_and_takes_its_lock_along(base: Arc<Base>) {
+    let reserve = || base.store.reserve_try("user:alice", 2, HALF_AN_HOUR, NOW);
+    reserve().await.unwrap();
+    assert_eq!(reserve().await.unwrap(), Reserved::Try { tries: 2, last: true });
+    base.store.give_back_try("user:alice").await.unwrap();
+    let row = base.store.lockout("user:alice").await.unwrap().unwrap();
+    assert_eq!((row.tries, row.locked_until), (1, None));
+    assert_eq!(reserve().await.unwrap(), Reserved::Try { tries: 2, last: true });
+    assert!(matches!(reserve().await.unwrap(), Reserved::Locked { .. }));
+}
+
+async fn a_full_sign_in_clears_the_counter(base: Arc<Base>) {
+    base.store.reserve_try("user:alice", 5, HALF_AN_HOUR, NOW).await.unwrap();
+    assert!(base.store.clear_tries("user:alice", &[event("login.ok")]).await.unwrap());
+    assert!(!base.store.clear_tries("user:alice", &[event("login.ok")]).await.unwrap());
+    assert_eq!(base.store.lockout("user:alice").await.unwrap(), None);
+    assert_eq!(base.store.events(0, 10).await.unwrap().len(), 2, "a sign-in is told whether there were tries or not");
+}
+
+async fn a_limit_of_zero_never_locks(base: Arc<Base>) {
+    for tries in 1..20 {
+        let reserved = base.store.reserve_try("user:alice", 0, HALF_AN_HOUR, NOW).await.unwrap();
+        assert_eq!(reserved, Reserved::Try { tries, last: false });
+    }
+}
+
+async fn locks_in_force_are_listed_and_old_counters_of_strangers_forgotten(base: Arc<Base>) {
+    let reserve = async |subject, limit| {
+        base.store.reserve_try(subject, limit, HALF_AN_HOUR, NOW).await.unwrap();
+    };
+    reserve("unknown:aa", 5).await;
+    reserve("unknown:bb", 1).await;
+    reserve("user:alice", 1).await;
+    let locked =
+        |rows: Vec<vantail::store::lockouts::LockoutRow>| rows.into_iter().map(|row| row.subject).collect::<Vec<_>>();
+    assert_eq!(locked(base.store.locks(NOW).await.unwrap()), ["unknown:bb", "user:alice"]);
+    assert_eq!(base.store.forget_old_tries(NOW.plus(minutes(1))).await.unwrap(), 1, "a lock in force was forgotten");
+    assert_eq!(base.store.forget_old_tries(NOW.plus(minutes(60))).await.unwrap(), 1);
+    assert_eq!(locked(base.store.locks(NOW).await.unwrap()), ["user:alice"]);
+    assert!(base.store.locks(NOW.plus(HALF_AN_HOUR)).await.unwrap().is_empty());
+}

@@ -3,6 +3,7 @@ pub mod account;
 pub mod audit;
 pub mod config;
 pub mod demo;
+pub mod edge;
 pub mod identity;
 pub mod notify;
 pub mod operation;

@@ -1,0 +1,44 @@
+//! From pingora's session to the portal's router and back: the only place where the two meet.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::{Method, Request, Uri};
+use pingora::protocols::http::ServerSession;
+use tower::ServiceExt as _;
+
+use super::inbound::Inbound;
+use super::stop::Stop;
+use super::{Gateway, body, respond};
+use crate::portal::Visit;
+
+/// No form of the portal is longer.
+const LONGEST_FORM: usize = 64 * 1024;
+
+impl Gateway {
+    /// Hands the request to the portal and its answer to the client. From outside the networks that may see the portal,
+    /// nothing is there (H4).
+    pub(super) async fn portal(&self, session: &mut ServerSession, inbound: &Inbound, visit: &Visit) -> Result<(), Stop> {
+        if !inbound.grounds.shows_portal_to(visit.address, visit.site.as_deref()) {
+            return Err(Stop::not_found("outside the networks that may see the portal"));
+        }
+        let request = self.portal_request(session, inbound, visit).await?;
+        let router = self.parts.router.clone();
+        let Ok(response) = router.oneshot(request).await;
+        let written = respond::streamed(session, response, &self.parts.deadlines).await;
+        super::client_gone(session, written);
+        Ok(())
+    }
+
+    async fn portal_request(&self, session: &mut ServerSession, inbound: &Inbound, visit: &Visit) -> Result<Request<Body>, Stop> {
+        let content = match inbound.method {
+            Method::GET | Method::HEAD | Method::OPTIONS => Body::empty(),
+            _ => body::read_whole(session, LONGEST_FORM, &self.parts.deadlines).await?.into(),
+        };
+        let mut parts = session.req_header().as_owned_parts();
+        parts.uri = Uri::try_from(inbound.target.as_sent()).map_err(|_| Stop::bad_request("a target that is no address"))?;
+        parts.extensions.insert(visit.clone());
+        parts.extensions.insert(Arc::clone(&visit.request_id));
+        Ok(Request::from_parts(parts, content))
+    }
+}

@@ -1,0 +1,423 @@
+//! What a backend is told of the client, and what only the gateway may tell it.
+//!
+//! A **managed** header is one the gateway sets, or one that backends believe about a client: whatever a client sends in
+//! such a header is removed, in every spelling. Spellings are compared *folded* (letters and digits alone, lower case),
+//! because backends of many kinds read `X_Remote-User` and `X.Remote.User` alike (CVE-2025-64484, CVE-2026-54763).
+//!
+//! Flow: [`strip`] once, before anything is decided → [`Outgoing::write`] just before the request leaves. Forwarded
+//! requests, WebSockets and confirmed operations all take these two.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use bytes::BytesMut;
+use http::header::{COOKIE, CONNECTION, HOST, HeaderName, HeaderValue, SET_COOKIE};
+use pingora::http::{RequestHeader, ResponseHeader};
+
+use super::stop::Stop;
+use crate::identity::User;
+use crate::policy::Site;
+
+/// What is said to a backend about one request.
+#[derive(Debug)]
+pub(super) struct Outgoing<'a> {
+    /// Whose header names count.
+    pub site: &'a Site,
+    /// Who asks; none on open rules without a session.
+    pub user: Option<&'a User>,
+    /// The signed identity, with the user.
+    pub assertion: Option<&'a str>,
+    /// The operation's id, when a confirmed one is delivered.
+    pub operation: Option<&'a str>,
+    /// From where.
+    pub client: IpAddr,
+    /// `https` or `http`, as the client used it.
+    pub scheme: &'a str,
+    /// The host with port, as the client used it.
+    pub host: &'a str,
+    /// The request's id.
+    pub request_id: &'a str,
+}
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longer names are no spelling of a managed one.
+const FOLDED_LONGEST: usize = 64;
+
+/// Headers about one hop only (RFC 9110 section 7.6.1), and what frames a body.
+const HOP_BY_HOP: [&str; 11] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+    "expect",
+];
+
+/// Removes every spelling of a managed header, and, unless the site judges them, method overrides.
+pub(super) fn strip(header: &mut RequestHeader, site: Option<&Site>) {
+    let managed: Vec<HeaderName> = header.headers.keys().filter(|name| is_managed(name, site)).cloned().collect();
+    for name in managed {
+        while header.remove_header(&name).is_some() {}
+    }
+}
+
+/// Removes what is about one hop only, what `Connection` names included, and the framing: for requests that are kept or
+/// sent by ourselves.
+pub(super) fn strip_hop_by_hop(header: &mut RequestHeader) {
+    let named: Vec<HeaderName> = connection_options(header).collect();
+    for name in named.iter().map(HeaderName::as_str).chain(HOP_BY_HOP).chain(["content-length"]) {
+        header.remove_header(name);
+    }
+}
+
+/// Whether an answer's header is about one hop only.
+pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(&name.as_str())
+}
+
+fn connection_options(header: &RequestHeader) -> impl Iterator<Item = HeaderName> {
+    header
+        .headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
+        .filter(|name| name != HOST)
+}
+
+fn is_managed(name: &HeaderName, site: Option<&Site>) -> bool {
+    let mut buffer = [0; FOLDED_LONGEST];
+    let Some(folded) = fold(name.as_str(), &mut buffer) else { return false };
+    is_always_managed(folded)
+        || (is_method_override(folded) && !site.is_some_and(|site| site.method_override))
+        || site.is_some_and(|site| own_names(site).into_iter().any(|own| folds_to(own, folded)))
+}
+
+fn is_always_managed(folded: &[u8]) -> bool {
+    folded.starts_with(b"xforwarded")
+        || folded.starts_with(b"xvantail")
+        || folded.starts_with(b"xoriginal")
+        || matches!(
+            folded,
+            b"remoteuser"
+                | b"remotename"
+                | b"remoteemail"
+                | b"remotegroups"
+                | b"remoteaddr"
+                | b"forwarded"
+                | b"xrealip"
+                | b"xclientip"
+                | b"xclusterclientip"
+                | b"clientip"
+                | b"trueclientip"
+                | b"cfconnectingip"
+                | b"cfconnectingipv6"
+                | b"fastlyclientip"
+                | b"xrewriteurl"
+                | b"xrequestid"
+                | b"proxy"
+        )
+}
+
+fn is_method_override(folded: &[u8]) -> bool {
+    folded.starts_with(b"xhttpmethod") || folded == b"xmethodoverride" || folded == b"httpmethodoverride"
+}
+
+fn own_names(site: &Site) -> [&HeaderName; 6] {
+    let names = &site.headers;
+    [&names.user, &names.name, &names.email, &names.groups, &names.assertion, &names.operation]
+}
+
+/// Letters and digits of `name` (header names are lower case already); none when longer than any managed name.
+fn fold<'b>(name: &str, buffer: &'b mut [u8; FOLDED_LONGEST]) -> Option<&'b [u8]> {
+    let mut length = 0;
+    for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {
+        *buffer.get_mut(length)? = byte;
+        length += 1;
+    }
+    Some(&buffer[..length])
+}
+
+fn folds_to(name: &HeaderName, folded: &[u8]) -> bool {
+    name.as_str().bytes().filter(u8::is_ascii_alphanumeric).eq(folded.iter().copied())
+}
+
+/// Whether a cookie of this name is the gateway's own, in any case.
+fn is_own_cookie(name: &[u8]) -> bool {
+    let begins = |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    begins(b"__host-vantail") || begins(b"__secure-vantail") || begins(b"vantail")
+}
+
+/// Takes the gateway's cookies out of `Cookie`, and leaves the others byte for byte (several fields become one, as RFC 9113
+/// section 8.2.3 asks towards HTTP/1.1).
+pub(super) fn strip_own_cookies(header: &mut RequestHeader) {
+    let mut fields = header.headers.get_all(COOKIE).iter();
+    let Some(first) = fields.next() else { return };
+    if fields.next().is_none() && !pairs(first).any(|pair| is_own_cookie(cookie_name(pair))) {
+        return;
+    }
+    let mut kept = BytesMut::new();
+    for pair in header.headers.get_all(COOKIE).iter().flat_map(pairs) {
+        if !is_own_cookie(cookie_name(pair)) {
+            if !kept.is_empty() {
+                kept.extend_from_slice(b"; ");
+            }
+            kept.extend_from_slice(pair);
+        }
+    }
+    header.remove_header(&COOKIE);
+    if let Ok(value) = HeaderValue::from_maybe_shared(kept.freeze())
+        && !value.is_empty()
+    {
+        header.insert_header(COOKIE, value).ok();
+    }
+}
+
+fn pairs(field: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    field.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty())
+}
+
+fn cookie_name(pair: &[u8]) -> &[u8] {
+    pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
+}
+
+/// A backend never sets a cookie of ours.
+pub(super) fn strip_own_set_cookies(header: &mut ResponseHeader) {
+    if !header.headers.get_all(SET_COOKIE).iter().any(|value| is_own_set_cookie(value.as_bytes())) {
+        return;
+    }
+    let kept: Vec<HeaderValue> = header
+        .headers
+        .get_all(SET_COOKIE)
+        .iter()
+        .filter(|value| !is_own_set_cookie(value.as_bytes()))
+        .cloned()
+        .collect();
+    header.remove_header(&SET_COOKIE);
+    for value in kept {
+        header.append_header(SET_COOKIE, value).ok();
+    }
+}
+
+/// Whether this `Set-Cookie` value sets a cookie of ours.
+pub(super) fn is_own_set_cookie(value: &[u8]) -> bool {
+    is_own_cookie(cookie_name(value.split(|byte| *byte == b';').next().unwrap_or_default()))
+}
+
+// === impl Outgoing ===
+
+impl Outgoing<'_> {
+    /// Sets identity and origin on a request that [`strip`] has been over, and takes out the gateway's cookies.
+    pub fn write(&self, header: &mut RequestHeader) -> Result<(), Stop> {
+        strip_own_cookies(header);
+        let names = &self.site.headers;
+        if let Some(user) = self.user {
+            set(header, &names.user, &field_text(&user.name))?;
+            set(header, &names.name, &field_text(&user.full_name))?;
+            set(header, &names.email, &field_text(&user.email))?;
+            set(header, &names.groups, &groups(user))?;
+        }
+        if let Some(assertion) = self.assertion {
+            set(header, &names.assertion, assertion)?;
+        }
+        if let Some(operation) = self.operation {
+            set(header, &names.operation, operation)?;
+        }
+        let mut client = String::with_capacity(40);
+        write!(client, "{}", self.client).map_err(|_| Stop::internal("an address that cannot be written"))?;
+        set(header, &X_FORWARDED_FOR, &client)?;
+        set(header, &X_FORWARDED_PROTO, self.scheme)?;
+        set(header, &X_FORWARDED_HOST, self.host)?;
+        set(header, &X_REQUEST_ID, self.request_id)
+    }
+}
+
+fn set(header: &mut RequestHeader, name: &HeaderName, value: &str) -> Result<(), Stop> {
+    let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| Stop::internal("a header value that cannot be sent"))?;
+    header.insert_header(name.clone(), value).map_err(|error| Stop::internal(error.to_string()))
+}
+
+/// Text as a field value: UTF-8 as it is, control characters as blanks. The exact text is in the assertion.
+fn field_text(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains(char::is_control) { text.replace(char::is_control, " ").into() } else { text.into() }
+}
+
+/// Groups with commas between. A group whose own name holds a comma or a control character would read as others, and is
+/// named in the assertion alone.
+fn groups(user: &User) -> String {
+    let clear = |group: &&String| !group.contains(|letter: char| letter == ',' || letter.is_control());
+    user.groups.iter().filter(clear).map(String::as_str).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{UserId, UserState};
+    use crate::policy::HeaderNames;
+
+    fn site() -> Site {
+        Site {
+            name: "crm".into(),
+            hosts: vec!["crm.test".into()],
+            backends: Vec::new(),
+            networks: None,
+            rules: Vec::new(),
+            method_override: false,
+            headers: HeaderNames {
+                user: HeaderName::from_static("x-gate-user"),
+                name: HeaderName::from_static("remote-name"),
+                email: HeaderName::from_static("remote-email"),
+                groups: HeaderName::from_static("remote-groups"),
+                assertion: HeaderName::from_static("x-vantail-assertion"),
+                operation: HeaderName::from_static("x-vantail-operation"),
+            },
+        }
+    }
+
+    fn request(fields: &[(&str, &str)]) -> RequestHeader {
+        let mut header = RequestHeader::build("GET", b"/", None).unwrap();
+        for (name, value) in fields {
+            header.append_header((*name).to_owned(), *value).unwrap();
+        }
+        header
+    }
+
+    fn names(header: &RequestHeader) -> Vec<String> {
+        header.headers.keys().map(ToString::to_string).collect()
+    }
+
+    fn user() -> User {
+        User {
+            id: UserId(uuid::Uuid::nil()),
+            name: "alice".into(),
+            full_name: "Zoë\nMüller".into(),
+            email: "alice@example.org".into(),
+            language: None,
+            groups: vec!["admins".into(), "a,root".into(), "staff".into()],
+            rights: Vec::new(),
+            state: UserState::Active,
+            valid_from: None,
+            valid_until: None,
+        }
+    }
+
+    #[test]
+    fn hdr_1_hdr_2_every_spelling_of_a_managed_header_is_removed() {
+        for name in [
+            "X-Gate-User", "X_Gate_User", "x_gate-user", "X.Gate.User", "XGATEUSER", "Remote-User", "Remote_Groups",
+            "X-Vantail-Assertion", "X_Vantail_Operation", "X-Vantail-Anything", "X-Forwarded-For", "X_Forwarded_Host",
+            "X-Forwarded-Uri", "X-Forwarded-Prefix", "Forwarded", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP",
+            "X-Original-URL", "X-Rewrite-URL", "X-Request-Id", "Proxy", "X-HTTP-Method-Override", "X-HTTP-Method",
+            "X-Method-Override",
+        ] {
+            let mut header = request(&[(name, "root"), (name, "again"), ("X-Own", "kept")]);
+            strip(&mut header, Some(&site()));
+            assert_eq!(names(&header), ["x-own"], "{name}");
+        }
+    }
+
+    #[test]
+    fn hdr_8_a_site_that_judges_method_overrides_gets_them() {
+        let site = Site { method_override: true, ..site() };
+        let mut header = request(&[("X-HTTP-Method-Override", "DELETE")]);
+        strip(&mut header, Some(&site));
+        assert_eq!(names(&header), ["x-http-method-override"]);
+    }
+
+    #[test]
+    fn gateway_cookies_go_and_the_others_stay_byte_for_byte() {
+        let mut header = request(&[("Cookie", "a=1; __Host-vantail=vs_secret;b=\"x y\" ; vantail-browser=z; c==2")]);
+        strip_own_cookies(&mut header);
+        assert_eq!(header.headers[COOKIE], "a=1; b=\"x y\"; c==2");
+
+        let mut untouched = request(&[("Cookie", "a=1;b=2;  c=3")]);
+        strip_own_cookies(&mut untouched);
+        assert_eq!(untouched.headers[COOKIE], "a=1;b=2;  c=3");
+
+        let mut only_ours = request(&[("Cookie", "__HOST-Vantail=vs_secret")]);
+        strip_own_cookies(&mut only_ours);
+        assert_eq!(only_ours.headers.get(COOKIE), None);
+    }
+
+    #[test]
+    fn several_cookie_fields_become_one() {
+        let mut header = request(&[("Cookie", "a=1"), ("Cookie", "vantail=vs_x"), ("Cookie", "b=2")]);
+        strip_own_cookies(&mut header);
+        let all: Vec<_> = header.headers.get_all(COOKIE).iter().collect();
+        assert_eq!(all, ["a=1; b=2"]);
+    }
+
+    #[test]
+    fn a_backend_cannot_set_a_cookie_of_ours() {
+        let mut header = ResponseHeader::build(200, None).unwrap();
+        for value in ["a=1; Path=/", "__Host-vantail=vs_forged; Path=/", " Vantail-Answer=x", "b=2"] {
+            header.append_header(SET_COOKIE, value).unwrap();
+        }
+        strip_own_set_cookies(&mut header);
+        let all: Vec<_> = header.headers.get_all(SET_COOKIE).iter().collect();
+        assert_eq!(all, ["a=1; Path=/", "b=2"]);
+    }
+
+    #[test]
+    fn identity_replaces_and_a_name_can_neither_break_a_line_nor_smuggle_a_group() {
+        let (site, user) = (site(), user());
+        let mut header = request(&[("Host", "crm.test")]);
+        let outgoing = Outgoing {
+            site: &site,
+            user: Some(&user),
+            assertion: Some("signed"),
+            operation: None,
+            client: "203.0.113.5".parse().unwrap(),
+            scheme: "https",
+            host: "crm.test",
+            request_id: "r1",
+        };
+        outgoing.write(&mut header).unwrap();
+        outgoing.write(&mut header).unwrap();
+        let wire: Vec<String> = header
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))
+            .collect();
+        assert_eq!(
+            wire,
+            [
+                "host: crm.test",
+                "x-gate-user: alice",
+                "remote-name: Zoë Müller",
+                "remote-email: alice@example.org",
+                "remote-groups: admins,staff",
+                "x-vantail-assertion: signed",
+                "x-forwarded-for: 203.0.113.5",
+                "x-forwarded-proto: https",
+                "x-forwarded-host: crm.test",
+                "x-request-id: r1",
+            ]
+        );
+    }
+
+    #[test]
+    fn hold_11_nothing_about_one_hop_is_kept() {
+        let mut header = request(&[
+            ("Connection", "close, X-Once"),
+            ("X-Once", "1"),
+            ("Keep-Alive", "timeout=5"),
+            ("Transfer-Encoding", "chunked"),
+            ("TE", "trailers"),
+            ("Trailer", "X-End"),
+            ("Expect", "100-continue"),
+            ("Content-Length", "3"),
+            ("Content-Type", "text/plain"),
+        ]);
+        strip_hop_by_hop(&mut header);
+        assert_eq!(names(&header), ["content-type"]);
+    }
+}

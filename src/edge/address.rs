@@ -37,7 +37,11 @@ pub(super) fn is_secure(peer: IpAddr, tls: bool, headers: &HeaderMap, trusted: &
     }
     let said = headers.get_all("x-forwarded-proto").iter().next_back();
     said.map_or(tls, |value| {
-        value.as_bytes().rsplit(|byte| *byte == b',').next().is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"https"))
+        value
+            .as_bytes()
+            .rsplit(|byte| *byte == b',')
+            .next()
+            .is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"https"))
     })
 }
 

@@ -26,7 +26,8 @@ pub struct Backends {
 
 #[derive(Debug, Default)]
 struct Inner {
-    known: RwLock<HashMap<Backend, Arc<Target>>>,
+    /// By host name: few backends share one.
+    known: RwLock<HashMap<String, Vec<Arc<Target>>>>,
     turn: AtomicUsize,
 }
 
@@ -34,6 +35,7 @@ struct Inner {
 #[derive(Debug)]
 pub(super) struct Target {
     backend: Backend,
+    url: String,
     /// What its name stands for; empty before the first look-up.
     addresses: ArcSwap<Vec<SocketAddr>>,
     /// Which of them is used: moves on when one cannot be reached.
@@ -67,11 +69,20 @@ impl Backends {
 
     /// How one backend does.
     pub(super) fn target(&self, backend: &Backend) -> Arc<Target> {
-        if let Some(target) = self.inner.known.read().unwrap_or_else(PoisonError::into_inner).get(backend) {
+        let same = |target: &&Arc<Target>| target.backend == *backend;
+        let known = self.inner.known.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(target) = known.get(&backend.host).and_then(|targets| targets.iter().find(same)) {
             return Arc::clone(target);
         }
+        drop(known);
         let mut known = self.inner.known.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(known.entry(backend.clone()).or_insert_with(|| Arc::new(Target::new(backend))))
+        let targets = known.entry(backend.host.clone()).or_default();
+        if let Some(target) = targets.iter().find(same) {
+            return Arc::clone(target);
+        }
+        let target = Arc::new(Target::new(backend));
+        targets.push(Arc::clone(&target));
+        target
     }
 
     /// Whether every site has a backend that is up. What is not, is named.
@@ -100,6 +111,7 @@ impl Target {
         let known = backend.host.trim_matches(['[', ']']).parse().map(|ip| SocketAddr::new(ip, backend.port));
         Self {
             backend: backend.clone(),
+            url: url(backend),
             addresses: ArcSwap::from_pointee(known.into_iter().collect()),
             at: AtomicUsize::new(0),
             failures: AtomicU32::new(0),
@@ -107,8 +119,13 @@ impl Target {
     }
 
     /// As sites and operations write it.
-    pub fn url(&self) -> String {
-        url(&self.backend)
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Whether its name stands for more than one address.
+    pub fn has_more_addresses(&self) -> bool {
+        self.addresses.load().len() > 1
     }
 
     /// A peer for pingora. An error says why there is none.
@@ -188,29 +205,15 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::testing;
 
     fn backend(port: u16) -> Backend {
         Backend { tls: false, host: "127.0.0.1".into(), port }
     }
 
-    fn site(ports: &[u16]) -> Site {
-        let name = http::HeaderName::from_static("x");
-        Site {
-            name: "crm".into(),
-            hosts: Vec::new(),
-            backends: ports.iter().map(|port| backend(*port)).collect(),
-            networks: None,
-            rules: Vec::new(),
-            method_override: false,
-            headers: crate::policy::HeaderNames {
-                user: name.clone(),
-                name: name.clone(),
-                email: name.clone(),
-                groups: name.clone(),
-                assertion: name.clone(),
-                operation: name,
-            },
-        }
+    fn site(ports: &[u16]) -> Arc<Site> {
+        let urls: Vec<_> = ports.iter().map(|port| format!("\"http://127.0.0.1:{port}\"")).collect();
+        testing::site(&format!("name = \"crm\"\nhosts = [\"crm.test\"]\nbackends = [{}]\n", urls.join(", ")))
     }
 
     fn turns(backends: &Backends, site: &Site, count: usize) -> Vec<u16> {

@@ -6,16 +6,20 @@ use pingora::ErrorType;
 use pingora::protocols::http::ServerSession;
 use tokio::time::timeout;
 
+use super::Deadlines;
 use super::framing::promised_length;
 use super::stop::Stop;
-use super::Deadlines;
 use crate::portal::Refused;
 
 /// Unread bytes that are taken off the wire after a refusal, so that the client gets to read the answer.
 const DRAINED: usize = 256 * 1024;
 
 /// The whole body, of at most `limit` bytes. A longer one is refused before anything is stored; trailers are dropped.
-pub(super) async fn read_whole(session: &mut ServerSession, limit: usize, deadlines: &Deadlines) -> Result<Bytes, Stop> {
+pub(super) async fn read_whole(
+    session: &mut ServerSession,
+    limit: usize,
+    deadlines: &Deadlines,
+) -> Result<Bytes, Stop> {
     let promised = promised_length(&session.req_header().headers);
     if promised.is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));

@@ -9,7 +9,7 @@ use tower::ServiceExt as _;
 
 use super::inbound::Inbound;
 use super::stop::Stop;
-use super::{Gateway, body, respond};
+use super::{Gateway, Way, body, respond};
 use crate::portal::Visit;
 
 /// No form of the portal is longer.
@@ -18,25 +18,34 @@ const LONGEST_FORM: usize = 64 * 1024;
 impl Gateway {
     /// Hands the request to the portal and its answer to the client. From outside the networks that may see the portal,
     /// nothing is there (H4).
-    pub(super) async fn portal(&self, session: &mut ServerSession, inbound: &Inbound, visit: &Visit) -> Result<(), Stop> {
+    pub(super) async fn portal(
+        &self,
+        session: &mut ServerSession,
+        inbound: &Inbound,
+        visit: &Visit,
+    ) -> Result<Way, Stop> {
         if !inbound.grounds.shows_portal_to(visit.address, visit.site.as_deref()) {
             return Err(Stop::not_found("outside the networks that may see the portal"));
         }
         let request = self.portal_request(session, inbound, visit).await?;
         let router = self.parts.router.clone();
         let Ok(response) = router.oneshot(request).await;
-        let written = respond::streamed(session, response, &self.parts.deadlines).await;
-        super::client_gone(session, written);
-        Ok(())
+        Ok(Way::written(respond::streamed(session, response, &self.parts.deadlines).await))
     }
 
-    async fn portal_request(&self, session: &mut ServerSession, inbound: &Inbound, visit: &Visit) -> Result<Request<Body>, Stop> {
+    async fn portal_request(
+        &self,
+        session: &mut ServerSession,
+        inbound: &Inbound,
+        visit: &Visit,
+    ) -> Result<Request<Body>, Stop> {
         let content = match inbound.method {
             Method::GET | Method::HEAD | Method::OPTIONS => Body::empty(),
             _ => body::read_whole(session, LONGEST_FORM, &self.parts.deadlines).await?.into(),
         };
         let mut parts = session.req_header().as_owned_parts();
-        parts.uri = Uri::try_from(inbound.target.as_sent()).map_err(|_| Stop::bad_request("a target that is no address"))?;
+        parts.uri =
+            Uri::try_from(inbound.target.as_sent()).map_err(|_| Stop::bad_request("a target that is no address"))?;
         parts.extensions.insert(visit.clone());
         parts.extensions.insert(Arc::clone(&visit.request_id));
         Ok(Request::from_parts(parts, content))

@@ -31,8 +31,12 @@ pub(super) fn check(header: &mut RequestHeader, target: &[u8]) -> Result<(), Sto
 
 fn check_method(method: &Method) -> Result<(), Stop> {
     match *method {
-        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => Ok(()),
-        Method::TRACE | Method::CONNECT => Err(Stop::new(Refused::MethodNotAllowed, "TRACE and CONNECT are never allowed")),
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
+            Ok(())
+        }
+        Method::TRACE | Method::CONNECT => {
+            Err(Stop::new(Refused::MethodNotAllowed, "TRACE and CONNECT are never allowed"))
+        }
         _ => Err(Stop::new(Refused::NotImplemented, "a method the gateway does not know")),
     }
 }
@@ -62,7 +66,9 @@ fn fold_content_length(header: &mut RequestHeader) -> Result<(), Stop> {
     let faulty = || Stop::bad_request("a Content-Length that is not one number");
     let mut length = None;
     let mut told = 0;
-    for part in header.headers.get_all(CONTENT_LENGTH).iter().flat_map(|field| field.as_bytes().split(|byte| *byte == b',')) {
+    for part in
+        header.headers.get_all(CONTENT_LENGTH).iter().flat_map(|field| field.as_bytes().split(|byte| *byte == b','))
+    {
         let value = number(part.trim_ascii()).ok_or_else(faulty)?;
         if length.is_some_and(|earlier| earlier != value) {
             return Err(faulty());

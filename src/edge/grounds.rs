@@ -1,6 +1,5 @@
-//! What the edge looks up for every request, worked out once per policy: sites by host, and the sets of networks.
+//! What the edge looks up for every request, worked out once per policy: the portal's networks, and everybody's.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -13,7 +12,6 @@ use crate::policy::{NetworkSet, Policy, Site};
 pub(super) struct Grounds {
     /// The policy itself.
     pub policy: Arc<Policy>,
-    sites: HashMap<String, Arc<Site>>,
     portal: Option<NetworkSet>,
     everywhere: NetworkSet,
 }
@@ -30,24 +28,13 @@ pub(super) struct CurrentGrounds {
 
 impl Grounds {
     fn of(policy: Arc<Policy>, portal_networks: Option<&[String]>) -> Self {
-        let mut sites = HashMap::new();
-        for site in &policy.sites {
-            for host in &site.hosts {
-                sites.entry(host.clone()).or_insert_with(|| Arc::clone(site));
-            }
-        }
         let portal = portal_networks.map(|names| {
             policy.networks.resolve(names).unwrap_or_else(|unknown| {
                 tracing::error!(network = %unknown, "portal.networks names a network that networks.toml does not: nobody sees the portal");
                 NetworkSet::default()
             })
         });
-        Self { sites, portal, everywhere: policy.networks.everywhere(), policy }
-    }
-
-    /// The site that answers to `host` (no port, lower case).
-    pub fn site(&self, host: &str) -> Option<&Arc<Site>> {
-        self.sites.get(host)
+        Self { portal, everywhere: policy.networks.everywhere(), policy }
     }
 
     /// Whether `client` may see the portal: by the portal's own networks, else by those of the site it is asked on (H4).

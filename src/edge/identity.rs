@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use bytes::BytesMut;
-use http::header::{COOKIE, CONNECTION, HOST, HeaderName, HeaderValue, SET_COOKIE};
+use http::header::{CONNECTION, COOKIE, HOST, HeaderName, HeaderValue, SET_COOKIE};
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::stop::Stop;
@@ -241,7 +241,8 @@ impl Outgoing<'_> {
 }
 
 fn set(header: &mut RequestHeader, name: &HeaderName, value: &str) -> Result<(), Stop> {
-    let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| Stop::internal("a header value that cannot be sent"))?;
+    let value =
+        HeaderValue::from_bytes(value.as_bytes()).map_err(|_| Stop::internal("a header value that cannot be sent"))?;
     header.insert_header(name.clone(), value).map_err(|error| Stop::internal(error.to_string()))
 }
 
@@ -259,27 +260,15 @@ fn groups(user: &User) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::identity::{UserId, UserState};
-    use crate::policy::HeaderNames;
+    use std::sync::Arc;
 
-    fn site() -> Site {
-        Site {
-            name: "crm".into(),
-            hosts: vec!["crm.test".into()],
-            backends: Vec::new(),
-            networks: None,
-            rules: Vec::new(),
-            method_override: false,
-            headers: HeaderNames {
-                user: HeaderName::from_static("x-gate-user"),
-                name: HeaderName::from_static("remote-name"),
-                email: HeaderName::from_static("remote-email"),
-                groups: HeaderName::from_static("remote-groups"),
-                assertion: HeaderName::from_static("x-vantail-assertion"),
-                operation: HeaderName::from_static("x-vantail-operation"),
-            },
-        }
+    use super::*;
+    use crate::edge::testing;
+    use crate::identity::{UserId, UserState};
+
+    fn site(more: &str) -> Arc<Site> {
+        let text = "name = \"crm\"\nhosts = [\"crm.test\"]\nbackends = [\"http://127.0.0.1:1\"]\n";
+        testing::site(&format!("{text}{more}\n[headers]\nuser = \"X-Gate-User\"\n"))
     }
 
     fn request(fields: &[(&str, &str)]) -> RequestHeader {
@@ -312,21 +301,41 @@ mod tests {
     #[test]
     fn hdr_1_hdr_2_every_spelling_of_a_managed_header_is_removed() {
         for name in [
-            "X-Gate-User", "X_Gate_User", "x_gate-user", "X.Gate.User", "XGATEUSER", "Remote-User", "Remote_Groups",
-            "X-Vantail-Assertion", "X_Vantail_Operation", "X-Vantail-Anything", "X-Forwarded-For", "X_Forwarded_Host",
-            "X-Forwarded-Uri", "X-Forwarded-Prefix", "Forwarded", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP",
-            "X-Original-URL", "X-Rewrite-URL", "X-Request-Id", "Proxy", "X-HTTP-Method-Override", "X-HTTP-Method",
+            "X-Gate-User",
+            "X_Gate_User",
+            "x_gate-user",
+            "X.Gate.User",
+            "XGATEUSER",
+            "Remote-User",
+            "Remote_Groups",
+            "X-Vantail-Assertion",
+            "X_Vantail_Operation",
+            "X-Vantail-Anything",
+            "X-Forwarded-For",
+            "X_Forwarded_Host",
+            "X-Forwarded-Uri",
+            "X-Forwarded-Prefix",
+            "Forwarded",
+            "X-Real-IP",
+            "True-Client-IP",
+            "CF-Connecting-IP",
+            "X-Original-URL",
+            "X-Rewrite-URL",
+            "X-Request-Id",
+            "Proxy",
+            "X-HTTP-Method-Override",
+            "X-HTTP-Method",
             "X-Method-Override",
         ] {
             let mut header = request(&[(name, "root"), (name, "again"), ("X-Own", "kept")]);
-            strip(&mut header, Some(&site()));
+            strip(&mut header, Some(&site("")));
             assert_eq!(names(&header), ["x-own"], "{name}");
         }
     }
 
     #[test]
     fn hdr_8_a_site_that_judges_method_overrides_gets_them() {
-        let site = Site { method_override: true, ..site() };
+        let site = site("method_override = true");
         let mut header = request(&[("X-HTTP-Method-Override", "DELETE")]);
         strip(&mut header, Some(&site));
         assert_eq!(names(&header), ["x-http-method-override"]);
@@ -368,7 +377,7 @@ mod tests {
 
     #[test]
     fn identity_replaces_and_a_name_can_neither_break_a_line_nor_smuggle_a_group() {
-        let (site, user) = (site(), user());
+        let (site, user) = (site(""), user());
         let mut header = request(&[("Host", "crm.test")]);
         let outgoing = Outgoing {
             site: &site,

@@ -69,7 +69,12 @@ impl Gateway {
     }
 
     /// Reads the request and completes the visit. After this, no header that only the gateway may set is left in it.
-    pub(super) fn read(&self, session: &mut ServerSession, connection: &Connection, visit: &mut Visit) -> Result<Inbound, Stop> {
+    pub(super) fn read(
+        &self,
+        session: &mut ServerSession,
+        connection: &Connection,
+        visit: &mut Visit,
+    ) -> Result<Inbound, Stop> {
         let raw_head = if session.is_http2() { bytes::Bytes::new() } else { session.to_h1_raw() };
         let header = session.req_header_mut();
         let host = host::host(header)?;
@@ -79,7 +84,7 @@ impl Gateway {
         self.read_origin(&header.headers, connection, visit)?;
 
         let grounds = self.grounds.load();
-        visit.site = grounds.site(host.name()).cloned();
+        visit.site = grounds.policy.site_for_host(host.name()).cloned();
         if visit.site.is_none() && host.name() != self.portal_host {
             return Err(Stop::new(Refused::Misdirected, "no site answers to this host"));
         }
@@ -94,8 +99,9 @@ impl Gateway {
     fn read_origin(&self, headers: &HeaderMap, connection: &Connection, visit: &mut Visit) -> Result<(), Stop> {
         let peer = connection.peer.ip();
         let trusted = &self.parts.config.listen.trusted_proxies;
-        visit.address = address::client(peer, headers, trusted)
-            .map_err(|address::Unreadable| Stop::bad_request("a trusted proxy sent an X-Forwarded-For that cannot be read"))?;
+        visit.address = address::client(peer, headers, trusted).map_err(|address::Unreadable| {
+            Stop::bad_request("a trusted proxy sent an X-Forwarded-For that cannot be read")
+        })?;
         visit.secure = address::is_secure(peer, connection.tls, headers, trusted);
         visit.loopback = peer.to_canonical().is_loopback() && visit.address.is_loopback();
         Ok(())

@@ -9,10 +9,13 @@ use pingora::protocols::http::ServerSession;
 
 use super::{Deadlines, body, identity};
 use crate::operation::Answer;
-use crate::portal::answer_cookie_name;
 
 /// Writes a whole answer.
-pub(super) async fn whole(session: &mut ServerSession, response: Response<Bytes>, deadlines: &Deadlines) -> pingora::Result<()> {
+pub(super) async fn whole(
+    session: &mut ServerSession,
+    response: Response<Bytes>,
+    deadlines: &Deadlines,
+) -> pingora::Result<()> {
     body::settle(session, deadlines).await;
     let (parts, content) = response.into_parts();
     let mut header = ResponseHeader::from(parts);
@@ -23,7 +26,11 @@ pub(super) async fn whole(session: &mut ServerSession, response: Response<Bytes>
 }
 
 /// Writes an answer as it is made.
-pub(super) async fn streamed(session: &mut ServerSession, response: Response<axum::body::Body>, deadlines: &Deadlines) -> pingora::Result<()> {
+pub(super) async fn streamed(
+    session: &mut ServerSession,
+    response: Response<axum::body::Body>,
+    deadlines: &Deadlines,
+) -> pingora::Result<()> {
     body::settle(session, deadlines).await;
     let (parts, mut content) = response.into_parts();
     let mut header = ResponseHeader::from(parts);
@@ -42,8 +49,14 @@ pub(super) async fn streamed(session: &mut ServerSession, response: Response<axu
     session.write_response_body(Bytes::new(), true).await
 }
 
-/// Writes a backend's answer that was kept for the requester, once, and takes the ticket back.
-pub(super) async fn kept(session: &mut ServerSession, answer: Answer, secure: bool, deadlines: &Deadlines) -> pingora::Result<()> {
+/// Writes a backend's answer that was kept for the requester. `ticket` says that it was asked for with a one-use cookie,
+/// and whether over https: the cookie is taken back.
+pub(super) async fn kept(
+    session: &mut ServerSession,
+    answer: Answer,
+    ticket: Option<bool>,
+    deadlines: &Deadlines,
+) -> pingora::Result<()> {
     let mut response = Response::new(Bytes::from(answer.body.unwrap_or_default()));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     for (name, value) in answer.headers {
@@ -56,7 +69,9 @@ pub(super) async fn kept(session: &mut ServerSession, answer: Answer, secure: bo
             response.headers_mut().append(name, value);
         }
     }
-    response.headers_mut().append(SET_COOKIE, spent_ticket(secure));
+    if let Some(secure) = ticket {
+        response.headers_mut().append(SET_COOKIE, spent_ticket(secure));
+    }
     whole(session, response, deadlines).await
 }
 
@@ -64,7 +79,6 @@ fn spent_ticket(secure: bool) -> HeaderValue {
     if secure {
         HeaderValue::from_static("__Host-vantail-answer=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax")
     } else {
-        debug_assert_eq!(answer_cookie_name(false), "vantail-answer");
         HeaderValue::from_static("vantail-answer=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax")
     }
 }
@@ -72,7 +86,10 @@ fn spent_ticket(secure: bool) -> HeaderValue {
 /// Frames the answer by its length, or by chunks where the protocol needs them and the length is not known.
 fn frame(header: &mut ResponseHeader, length: Option<u64>) -> pingora::Result<()> {
     header.remove_header(&TRANSFER_ENCODING);
-    if header.status == StatusCode::NO_CONTENT || header.status == StatusCode::NOT_MODIFIED || header.status.is_informational() {
+    if header.status == StatusCode::NO_CONTENT
+        || header.status == StatusCode::NOT_MODIFIED
+        || header.status.is_informational()
+    {
         header.remove_header(&CONTENT_LENGTH);
         return Ok(());
     }

@@ -1,0 +1,155 @@
+//! Holding a request: captured whole, stored, and answered before anything else happens to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HOST, HeaderMap, HeaderName};
+use pingora::protocols::http::ServerSession;
+
+use super::inbound::{Inbound, site_of};
+use super::stop::Stop;
+use super::{Gateway, Way, body, identity, respond};
+use crate::identity::{Caller, SignedIn};
+use crate::operation::{Ask, Asked, CapturedRequest, State};
+use crate::policy::{BodyFacts, Facts, Rule};
+use crate::portal::{self, Visit};
+
+/// A program's `Prefer: wait=N` (RFC 7240 section 4.3) is honoured up to here.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+impl Gateway {
+    /// Stores the request as an operation, and answers: the waiting page, `202`, or, where the program prefers to wait and
+    /// the operation is done in time, the backend's own answer.
+    pub(super) async fn hold(
+        &self,
+        session: &mut ServerSession,
+        inbound: &Inbound,
+        visit: &Visit,
+        rule: Arc<Rule>,
+        content: Option<Bytes>,
+    ) -> Result<Way, Stop> {
+        let requester = requester(visit)?;
+        let limit = inbound.grounds.policy.security.holding.body_limit;
+        let content = match content {
+            Some(content) => content,
+            None => body::read_whole(session, limit, &self.parts.deadlines).await?,
+        };
+        let ask = self.ask(session, inbound, visit, (rule, content), Arc::clone(&requester))?;
+        let door = if visit.wants_page { "page" } else { "api" };
+        let asked = self.parts.portal.operations.ask(ask, &visit.origin(door)).await?;
+        let most = preferred_wait(&session.req_header().headers);
+        self.answer_held(session, visit, &asked, &requester, most).await
+    }
+
+    fn ask(
+        &self,
+        session: &ServerSession,
+        inbound: &Inbound,
+        visit: &Visit,
+        (rule, content): (Arc<Rule>, Bytes),
+        requester: Arc<SignedIn>,
+    ) -> Result<Ask, Stop> {
+        let site = site_of(visit)?;
+        let facts = Facts {
+            method: &inbound.method,
+            target: &inbound.target,
+            client: visit.address,
+            headers: &session.req_header().headers,
+            body: BodyFacts::Read(&content),
+        };
+        let (title_en, title_fr) = (rule.title("en", &facts), rule.title("fr", &facts));
+        let backend =
+            self.parts.backends.choose(&site, &[]).ok_or_else(|| Stop::internal("the site has no backend"))?;
+        let request = captured(session, inbound, visit, &requester, content);
+        Ok(Ask { site, rule, requester, request, title_en, title_fr, backend: backend.url().to_owned() })
+    }
+
+    async fn answer_held(
+        &self,
+        session: &mut ServerSession,
+        visit: &Visit,
+        asked: &Asked,
+        requester: &SignedIn,
+        most: Option<Duration>,
+    ) -> Result<Way, Stop> {
+        let operations = &self.parts.portal.operations;
+        let deadlines = &self.parts.deadlines;
+        if let Some(most) = most
+            && operations.wait(&asked.id, requester, most).await? == State::Done
+            && let Some(answer) = operations.answer(&asked.id, requester).await?
+            && answer.body.is_some()
+        {
+            return Ok(Way::written(respond::kept(session, answer, None, deadlines).await));
+        }
+        let response = portal::held(&self.parts.portal, visit, asked);
+        Ok(Way::written(respond::whole(session, response, deadlines).await))
+    }
+}
+
+fn requester(visit: &Visit) -> Result<Arc<SignedIn>, Stop> {
+    match super::path::caller(&visit.presented) {
+        Caller::User(signed_in) => Ok(signed_in),
+        Caller::Anonymous => Err(Stop::internal("a hold without a requester")),
+    }
+}
+
+/// Everything that will be sent: end-to-end headers without ours, the body, and how the requester was known.
+fn captured(
+    session: &ServerSession,
+    inbound: &Inbound,
+    visit: &Visit,
+    requester: &SignedIn,
+    content: Bytes,
+) -> CapturedRequest {
+    let mut header = session.req_header().clone();
+    identity::strip_hop_by_hop(&mut header);
+    identity::strip_own_cookies(&mut header);
+    header.remove_header(&HOST);
+    header.remove_header(&PREFER);
+    CapturedRequest {
+        method: inbound.method.to_string(),
+        target: inbound.target.as_sent(),
+        scheme: scheme(visit).into(),
+        host: visit.host.clone(),
+        headers: header.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect(),
+        body: content.to_vec(),
+        client: visit.address,
+        amr: requester.amr.clone(),
+        auth_time: requester.auth_time,
+        second_factor_at: requester.second_factor_at,
+        request_id: visit.request_id.to_string(),
+    }
+}
+
+/// The scheme as the client used it.
+pub(super) fn scheme(visit: &Visit) -> &'static str {
+    if visit.secure { "https" } else { "http" }
+}
+
+fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
+    let preferences = headers.get_all(PREFER).iter().filter_map(|field| field.to_str().ok());
+    let wait = preferences.flat_map(|field| field.split(',')).find_map(|one| one.trim().strip_prefix("wait="))?;
+    let seconds: u64 = wait.trim_matches('"').parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preference_to_wait_is_read_and_bounded() {
+        let of = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(PREFER, text.parse().unwrap());
+            preferred_wait(&headers)
+        };
+        assert_eq!(of("wait=30"), Some(Duration::from_secs(30)));
+        assert_eq!(of("respond-async, wait=10"), Some(Duration::from_secs(10)));
+        assert_eq!(of("wait=100000"), Some(LONGEST_WAIT));
+        assert_eq!(of("wait=soon"), None);
+        assert_eq!(of("respond-async"), None);
+    }
+}

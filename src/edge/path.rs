@@ -1,0 +1,163 @@
+//! The request's path, on one screen.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Method;
+use pingora::protocols::http::ServerSession;
+
+use super::access_log::Verdict;
+use super::connection::Connection;
+use super::inbound::{Credential, Inbound, site_of};
+use super::stop::Stop;
+use super::{Context, Gateway, Way, body, respond};
+use crate::identity::Caller;
+use crate::operation::OperationError;
+use crate::policy::decide::reports;
+use crate::policy::{BodyFacts, Decision, Facts, Site, decide};
+use crate::portal::{Language, Refused, Visit};
+use crate::session::Presented;
+use crate::store::StoreError;
+
+impl Gateway {
+    /// From a request's head to its forwarding, or to an answer of our own. Every way out that is no permit is an answer.
+    pub(super) async fn walk(
+        &self,
+        session: &mut ServerSession,
+        connection: &Connection,
+        ctx: &mut Context,
+    ) -> Result<Way, Stop> {
+        let Some(visit) = ctx.visit.as_mut() else { return Err(Stop::internal("a request without a visit")) };
+        let inbound = self.read(session, connection, visit)?;
+        ctx.record.target(&inbound.target);
+
+        if inbound.asks_portal() {
+            ctx.record.decision = Verdict::Portal;
+            self.authenticate(&inbound, visit).await?;
+            return self.portal(session, &inbound, visit).await;
+        }
+
+        let site = site_of(visit)?;
+        let known = self.authenticate(&inbound, visit).await;
+        if let Some(way) = self.show_kept_answer(session, &inbound, visit).await? {
+            ctx.record.decision = Verdict::KeptAnswer;
+            return Ok(way);
+        }
+
+        let (decision, content) = self.judge(session, &inbound, visit, &site).await?;
+        ctx.record.decided(&decision);
+        match decision {
+            Decision::Forward(permit) => self.forward(session, ctx, permit, inbound.target.as_sent(), content).await,
+            Decision::Refuse(refusal) => Err(refusal.into()),
+            // What follows needs to know for sure who asks.
+            _ if known.is_err() => known.map(|()| Way::Answered).map_err(Stop::from),
+            Decision::SignIn => {
+                Err(Stop::new(Refused::SignIn { return_to: inbound.return_to() }, "nobody is signed in"))
+            }
+            Decision::StepUp(step_up) => {
+                let return_to = inbound.return_to();
+                Err(Stop::new(Refused::StepUp { step_up, return_to }, "not signed in surely or freshly enough"))
+            }
+            Decision::Hold(rule) => self.hold(session, &inbound, visit, rule, content).await,
+            Decision::ReadBody => Err(Stop::internal("a rule asks for a body that was read")),
+        }
+    }
+
+    /// Decides, and decides again with the body where a rule looks into it. The body comes with the decision.
+    async fn judge(
+        &self,
+        session: &mut ServerSession,
+        inbound: &Inbound,
+        visit: &Visit,
+        site: &Arc<Site>,
+    ) -> Result<(Decision, Option<Bytes>), Stop> {
+        let caller = caller(&visit.presented);
+        let policy = &inbound.grounds.policy;
+        let first = facts(session, inbound, visit, BodyFacts::Unread);
+        let decision = decide(policy, site, &first, &caller, visit.now);
+        if !matches!(decision, Decision::ReadBody) {
+            report(site, &first, &caller, visit);
+            return Ok((decision, None));
+        }
+        let content = self.look_into(session, inbound).await?;
+        let second = facts(session, inbound, visit, BodyFacts::Read(&content));
+        let decision = decide(policy, site, &second, &caller, visit.now);
+        report(site, &second, &caller, visit);
+        Ok((decision, Some(content)))
+    }
+
+    /// What the session cookie stands for. Without the store nobody is known: open rules go on, the others cannot.
+    async fn authenticate(&self, inbound: &Inbound, visit: &mut Visit) -> Result<(), StoreError> {
+        let token = match &inbound.credential {
+            Credential::Nothing => return Ok(()),
+            Credential::Unreadable => {
+                visit.presented = Presented::Dead;
+                return Ok(());
+            }
+            Credential::Token(token) => token,
+        };
+        let portal = &self.parts.portal;
+        let limits = &inbound.grounds.policy.security.sessions;
+        visit.presented = portal.login.sessions.look_up(token, limits, visit.now, inbound.counts_as_use()).await?;
+        visit.token = Some(token.clone());
+        if let Presented::Live(signed_in) = &visit.presented
+            && let Some(chosen) = &signed_in.user.language
+        {
+            visit.language = Language::choose(Some(chosen), None, visit.language);
+        }
+        Ok(())
+    }
+
+    /// The backend's answer to a confirmed operation, at the address of the original request, once.
+    async fn show_kept_answer(
+        &self,
+        session: &mut ServerSession,
+        inbound: &Inbound,
+        visit: &Visit,
+    ) -> Result<Option<Way>, Stop> {
+        let (Some(ticket), Presented::Live(viewer), &Method::GET) =
+            (&inbound.ticket, &visit.presented, &inbound.method)
+        else {
+            return Ok(None);
+        };
+        let operations = &self.parts.portal.operations;
+        match operations.redeem_ticket(ticket, &inbound.target.as_sent(), viewer).await {
+            Ok(Some(answer)) if answer.body.is_some() => {
+                let written = respond::kept(session, answer, Some(visit.secure), &self.parts.deadlines).await;
+                Ok(Some(Way::written(written)))
+            }
+            Ok(_) | Err(OperationError::NotFound) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The body, for a rule that looks into it. Up to pingora's own bound it is forwarded from memory afterwards.
+    async fn look_into(&self, session: &mut ServerSession, inbound: &Inbound) -> Result<Bytes, Stop> {
+        session.enable_retry_buffering();
+        body::read_whole(session, inbound.grounds.policy.security.holding.body_limit, &self.parts.deadlines).await
+    }
+}
+
+fn facts<'a>(session: &'a ServerSession, inbound: &'a Inbound, visit: &Visit, body: BodyFacts<'a>) -> Facts<'a> {
+    Facts {
+        method: &inbound.method,
+        target: &inbound.target,
+        client: visit.address,
+        headers: &session.req_header().headers,
+        body,
+    }
+}
+
+fn report(site: &Arc<Site>, facts: &Facts<'_>, caller: &Caller, visit: &Visit) {
+    for report in reports(site, facts, caller, visit.now) {
+        tracing::info!(request_id = %visit.request_id, rule = report.rule, would = report.would, "a rule that only reports");
+    }
+}
+
+/// Only a live session is somebody.
+pub(super) fn caller(presented: &Presented) -> Caller {
+    match presented {
+        Presented::Live(signed_in) => Caller::User(Arc::clone(signed_in)),
+        Presented::Nothing | Presented::Dead | Presented::Pending { .. } => Caller::Anonymous,
+    }
+}

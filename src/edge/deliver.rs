@@ -13,7 +13,7 @@ use super::backend::Target;
 use super::exchange::{self, Answering, Exchange};
 use super::identity::{self, Outgoing};
 use super::{Backends, Deadlines, backend};
-use crate::identity::assertion::{Assertions, OperationClaim};
+use crate::identity::assertion::{Assertions, OperationClaim, Sent};
 use crate::operation::{Answer, CapturedRequest, Deliver, Delivered};
 use crate::policy::Permit;
 use crate::time::Clock;
@@ -55,9 +55,10 @@ impl Delivery {
         identity::strip(&mut header, Some(permit.site()));
         let requester = permit.identity().ok_or("the permit names nobody")?;
         let site = permit.site();
+        let sent = Sent { operation: claim, htm: &request.method, target: &request.target };
         let assertion = self
             .assertions
-            .for_operation(requester, &site.name, claim, &request.method, &request.target, self.clock.now())
+            .for_operation(requester, &site.name, sent, self.clock.now())
             .map_err(|error| error.to_string())?;
         let outgoing = Outgoing {
             site,

@@ -50,6 +50,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use crate::audit::Origin;
+use crate::identity::SignedIn;
 use crate::identity::keys::KeyRing;
 use crate::operation::Operations;
 use crate::policy::{Policy, Site, StepUp};
@@ -226,16 +227,21 @@ fn operation_routes() -> Router<Portal> {
 impl Visit {
     /// Where an act of this visit comes from.
     pub fn origin(&self, door: &'static str) -> Origin {
-        let actor = match &self.presented {
-            Presented::Live(signed_in) => Some(signed_in.user.id),
-            _ => None,
-        };
+        let actor = self.signed_in().map(|signed_in| signed_in.user.id);
         Origin {
             now: self.now,
             actor,
             door,
             address: Some(self.address),
             request_id: Some(self.request_id.to_string()),
+        }
+    }
+
+    /// Who is signed in.
+    pub fn signed_in(&self) -> Option<&SignedIn> {
+        match &self.presented {
+            Presented::Live(signed_in) => Some(signed_in),
+            _ => None,
         }
     }
 

@@ -7,13 +7,13 @@ use axum::response::Response;
 use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, HeaderValue};
 
-use super::Refused;
 use super::here::{Here, OperationId};
 use super::hold::{in_language, is_moving};
 use super::page::{self, Page};
 use super::reauthenticate::{self, Need};
 use super::show::{Moment, Pieces, size, span};
 use super::texts::Texts;
+use super::{Refused, Visit};
 use crate::identity::{Amr, Right, SignedIn};
 use crate::operation::view::{Body, NoticeState, Piece};
 use crate::operation::{Part, State, View};
@@ -141,7 +141,7 @@ pub async fn body(here: Here, id: OperationId) -> Result<Response, Refused> {
 pub async fn look(here: &Here, id: &OperationId, status: StatusCode, fault: Fault) -> Result<Response, Refused> {
     let signed_in = here.signed_in()?;
     let view = here.portal.operations.view(&id.0, signed_in).await?;
-    Ok(page::html(status, &OperationPage::of(here, signed_in, view, fault)))
+    Ok(page::html(status, &OperationPage::of(&here.visit, here.csrf.value(), view, fault)))
 }
 
 /// The stable word of a state, and how a page says it.
@@ -169,28 +169,29 @@ pub fn reason_words(reason: &str, texts: Texts) -> String {
 
 impl OperationPage {
     /// From what the operation lets `me` see.
-    pub fn of(here: &Here, me: &SignedIn, view: View, fault: Fault) -> Self {
-        let (t, now) = (here.texts(), here.visit.now);
+    pub fn of(visit: &Visit, csrf: &str, view: View, fault: Fault) -> Self {
+        let t = Texts::of_language(visit.language);
+        let me = visit.signed_in();
         let title = in_language(t.language(), &view.title_en, &view.title_fr);
         let refresh = (is_moving(view.state) && view.state != State::Waiting).then_some(SOON);
-        let act = Act::of(here, me, &view);
+        let (act, is_mine) = (Act::of(visit, &view), is_requester(&view, me));
         let (who, who_more) = requester(&view, t);
         Self {
-            page: here.page(title).refreshing(refresh),
+            page: Page::new(visit, Some(csrf), title.to_owned()).refreshing(refresh),
             state: state_word(view.state, t),
             why: view.reason.as_deref().map(|reason| reason_words(reason, t)),
             who,
             who_more,
             asked: Moment::of(view.created_at, t),
             expires: Moment::of(view.expires_at, t),
-            left: span(view.expires_at.since(now)),
+            left: span(view.expires_at.since(visit.now)),
             until: view.expires_at.as_millis(),
             proof: proof(&view, t),
             origin: format!("{}://{}", view.scheme, view.host),
             target: Pieces::new(t, view.target),
             headers: view.headers.into_iter().map(|(name, value)| (name, Pieces::new(t, value))).collect(),
             length: size(view.body_length, t),
-            download: view.body_length > 0 && me.user.has(Right::TokenValidator) && !has_masked(&view.body),
+            download: view.body_length > 0 && is_validator(me) && !has_masked(&view.body),
             body: ShownBody::of(view.body, t),
             digest: view.digest,
             quorum: quorum(view.quorum, view.confirmed_by.len(), t),
@@ -199,7 +200,7 @@ impl OperationPage {
             status: view.status,
             may_deny: view.state == State::Waiting && view.may_confirm.is_ok(),
             may_cancel: view.may_cancel,
-            is_mine: view.requester.as_ref().is_some_and(|user| user.id == me.user.id),
+            is_mine,
             act,
             id: view.id,
             site: view.site,
@@ -214,8 +215,9 @@ impl OperationPage {
 // === impl Act ===
 
 impl Act {
-    fn of(here: &Here, me: &SignedIn, view: &View) -> Self {
-        let t = here.texts();
+    fn of(visit: &Visit, view: &View) -> Self {
+        let t = Texts::of_language(visit.language);
+        let is_recent = visit.signed_in().is_some_and(|me| reauthenticate::is_recent(visit, me));
         let page = format!("/secure/operations/{}", view.id);
         match view.may_confirm {
             _ if view.state != State::Waiting => Self::Nothing(""),
@@ -223,9 +225,7 @@ impl Act {
             Ok(()) if view.needs_fresh_second_factor => {
                 Self::ProveAgain(reauthenticate::address(Need::SecondFactor, &page))
             }
-            Ok(()) if !reauthenticate::is_recent(&here.visit, me) => {
-                Self::ProveAgain(reauthenticate::address(Need::SignIn, &page))
-            }
+            Ok(()) if !is_recent => Self::ProveAgain(reauthenticate::address(Need::SignIn, &page)),
             Ok(()) => Self::Confirm,
         }
     }
@@ -278,6 +278,15 @@ impl ShownNotice {
             error: notice.error.clone().unwrap_or_default(),
         }
     }
+}
+
+/// Whether whoever looks is the one who asked.
+pub fn is_requester(view: &View, me: Option<&SignedIn>) -> bool {
+    matches!((&view.requester, me), (Some(requester), Some(me)) if requester.id == me.user.id)
+}
+
+fn is_validator(me: Option<&SignedIn>) -> bool {
+    me.is_some_and(|me| me.user.has(Right::TokenValidator))
 }
 
 /// Who asked: the name that is read first, and what tells two of that name apart.

@@ -9,9 +9,8 @@ use http::{HeaderName, StatusCode};
 use super::texts::Texts;
 use super::{Visit, assets, respond};
 use crate::identity::SignedIn;
-use crate::session::Presented;
 
-/// What `base.html` shows around every page. (askama: `page.t.say("…")`.)
+/// What `base.html` shows around every page. 
 #[derive(Debug, Clone)]
 pub struct Page {
     /// The texts.
@@ -52,10 +51,7 @@ pub struct Person {
 impl Page {
     /// The frame of `visit`'s page called `title`. Without an anti-forgery value it shows no forms.
     pub fn new(visit: &Visit, csrf: Option<&str>, title: String) -> Self {
-        let signed_in = match &visit.presented {
-            Presented::Live(signed_in) if csrf.is_some() => Some(Person::of(signed_in)),
-            _ => None,
-        };
+        let person = visit.signed_in().filter(|_| csrf.is_some()).map(Person::of);
         let assets = assets::addresses();
         Self {
             t: Texts::of_language(visit.language),
@@ -63,7 +59,7 @@ impl Page {
             title,
             host: visit.host.clone(),
             request_id: visit.request_id.to_string(),
-            person: signed_in,
+            person,
             csrf: csrf.unwrap_or_default().to_owned(),
             css: &assets.style,
             js: &assets.script,

@@ -65,7 +65,8 @@ fn step_up_address(step_up: StepUp, return_to: &str) -> String {
     format!("/secure/login/confirm?need={need}&return_to={}", encoded(return_to))
 }
 
-fn shown(visit: &Visit, refused: &Refused) -> http::Response<Bytes> {
+/// The refusal's page.
+pub(super) fn shown(visit: &Visit, refused: &Refused) -> http::Response<Bytes> {
     let texts = Texts::of_language(visit.language);
     let page = RefusalPage {
         page: Page::new(visit, None, refused.title(texts).to_owned()),

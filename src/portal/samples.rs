@@ -1,1 +1,462 @@
-//! Pages with sample data: proven readable, and written out to be looked at.
+//! Every page with sample data: proven to be readable by everybody, and, with `VANTAIL_PAGES=FOLDER`, written out to be looked at.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+
+use askama::Template;
+use uuid::Uuid;
+
+use super::account::{AccountPage, Factor, SecondFactorPage};
+use super::answer::AnswerPage;
+use super::enrol::EnrolPage;
+use super::front::FrontPage;
+use super::login::LoginPage;
+use super::logout::LogoutPage;
+use super::operation::{Fault, OperationPage};
+use super::operations::{Line, OperationsPage};
+use super::page::Page;
+use super::password::NewPasswordPage;
+use super::reauthenticate::ProofPage;
+use super::refuse::shown;
+use super::second_factor::CodePage;
+use super::show::Moment;
+use super::texts::Texts;
+use super::wait::WaitPage;
+use super::{Language, Refused, Visit};
+use crate::identity::{Amr, Right, SessionId, SignedIn, User, UserId, UserState};
+use crate::operation::view::{Body, NoticeState, Piece};
+use crate::operation::{Part, State, View};
+use crate::policy::load::{self, check};
+use crate::session::Presented;
+use crate::store::outbox::OutboxState;
+use crate::time::Timestamp;
+
+const NOW: Timestamp = Timestamp::from_secs(1_772_366_520);
+const CSRF: &str = "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+type Pages = BTreeMap<String, String>;
+
+fn user(name: &str, full_name: &str, rights: Vec<Right>) -> User {
+    let id = UserId(Uuid::from_u128(name.bytes().fold(1, |sum, byte| sum * 31 + u128::from(byte))));
+    let groups = vec!["admins".to_owned(), "staff".to_owned()];
+    let email = format!("{name}@example.org");
+    let (state, valid_from, valid_until) = (UserState::Active, None, None);
+    let (name, full_name, language) = (name.to_owned(), full_name.to_owned(), None);
+    User { id, name, full_name, email, language, groups, rights, state, valid_from, valid_until }
+}
+
+fn visit(language: Language, presented: Presented) -> Visit {
+    Visit {
+        request_id: "01JNB2W6V4Q5".into(),
+        now: NOW,
+        address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 17)),
+        secure: true,
+        loopback: false,
+        host: "gate.example.org".into(),
+        site: None,
+        presented,
+        token: None,
+        language,
+        wants_page: true,
+    }
+}
+
+fn as_user(language: Language, user: User) -> Visit {
+    let signed_in = SignedIn {
+        session: SessionId(Uuid::from_u128(7)),
+        user: Arc::new(user),
+        amr: vec![Amr::Pwd, Amr::Otp],
+        auth_time: Timestamp::from_secs(1_772_366_400),
+        second_factor_at: Some(Timestamp::from_secs(1_772_366_405)),
+    };
+    visit(language, Presented::Live(Arc::new(signed_in)))
+}
+
+fn validator(language: Language) -> Visit {
+    as_user(language, user("val", "Valérie Arnaud", vec![Right::TokenValidator]))
+}
+
+fn requester(language: Language) -> Visit {
+    as_user(language, user("alice", "Alice Martin", vec![]))
+}
+
+fn text(words: &str) -> Vec<Piece> {
+    vec![Piece::Text(words.to_owned())]
+}
+
+/// A deletion as interface.md tells it, waiting.
+fn deletion() -> View {
+    View {
+        id: "48271935".into(),
+        state: State::Waiting,
+        reason: None,
+        title_en: "Delete customer 42".into(),
+        title_fr: "Supprimer le client 42".into(),
+        site: "crm".into(),
+        rule: "delete a customer".into(),
+        requester: Some(user("alice", "Alice Martin", vec![])),
+        client: "192.0.2.17".into(),
+        amr: vec![Amr::Pwd, Amr::Otp],
+        auth_time: Timestamp::from_secs(1_772_366_000),
+        method: "POST".into(),
+        scheme: "https".into(),
+        host: "crm.example.org".into(),
+        target: text("/admin/customers/42/delete?force=1"),
+        headers: vec![
+            ("content-type".into(), text("application/x-www-form-urlencoded")),
+            ("user-agent".into(), text("Mozilla/5.0 (X11; Linux x86_64; rv:135.0) Gecko/20100101 Firefox/135.0")),
+        ],
+        body: Body::Fields(vec![
+            (text("reason"), text("Asked for by the customer, ticket 1187")),
+            (text("erase_invoices"), text("no")),
+            (text("password"), vec![Piece::Masked]),
+        ]),
+        body_length: 96,
+        digest: "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:".into(),
+        created_at: Timestamp::from_secs(1_772_366_460),
+        expires_at: Timestamp::from_secs(1_772_367_360),
+        quorum: 1,
+        confirmed_by: vec![],
+        notices: vec![
+            NoticeState { channel: "sms", to: "val".into(), state: OutboxState::Sent, error: None },
+            NoticeState { channel: "sms", to: "bob".into(), state: OutboxState::Failed, error: Some("503".into()) },
+        ],
+        status: None,
+        may_confirm: Ok(()),
+        may_cancel: false,
+        needs_fresh_second_factor: false,
+    }
+}
+
+/// What an attacker would like the validator not to see (HOLD-2).
+fn hostile() -> View {
+    let pieces = vec![
+        Piece::Text("{\"note\": \"<script>alert(1)</script>\", \"who\": \"adm".into()),
+        Piece::CodePoint("U+0456".into()),
+        Piece::Text("n".into()),
+        Piece::CodePoint("U+202E".into()),
+        Piece::Text("\"".into()),
+        Piece::Blanks(10_000),
+        Piece::Text("\"amount\": 1000000}".into()),
+        Piece::Cut(1_000_000),
+    ];
+    View {
+        title_en: "Pay <b>supplier</b> with a name so long that it fills two lines on any telephone".into(),
+        title_fr: "Payer <b>le fournisseur</b> au nom si long qu'il remplit deux lignes sur tout téléphone".into(),
+        body: Body::Text(pieces),
+        quorum: 2,
+        confirmed_by: vec![("bob".into(), Timestamp::from_secs(1_772_366_500))],
+        ..deletion()
+    }
+}
+
+fn upload() -> View {
+    let part = |name: &str, file: Option<&str>| Part {
+        name: text(name),
+        file_name: file.map(text),
+        content_type: file.map(|_| "application/pdf".into()),
+        length: 48_123,
+        digest: "sha-256=:uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=:".into(),
+        text: file.is_none().then(|| text("Contract of March")),
+    };
+    let parts = vec![part("label", None), part("document", Some("contract.pdf"))];
+    let binary = View { body: Body::Parts(parts), ..deletion() };
+    View { method: "PUT".into(), ..binary }
+}
+
+fn ended(state: State, reason: &str) -> View {
+    View { state, reason: Some(reason.into()), may_confirm: Err("other"), ..deletion() }
+}
+
+fn put(pages: &mut Pages, name: &str, page: &impl Template) {
+    let known = pages.insert(name.to_owned(), page.render().unwrap());
+    assert!(known.is_none(), "two samples are called {name}");
+}
+
+fn sign_in_pages(language: Language, pages: &mut Pages) {
+    let t = Texts::of_language(language);
+    let anon = visit(language, Presented::Nothing);
+    let page = |title: &'static str| Page::new(&anon, Some(CSRF), title.to_owned());
+    let login = |error, notice| LoginPage {
+        page: page(t.say("login.title")),
+        username: if error { "alice".into() } else { String::new() },
+        return_to: "/admin/customers/42".into(),
+        notice: if notice { t.of("notice", "signed-out") } else { None },
+        error: if error { t.of("error", "sign-in") } else { None },
+    };
+    put(pages, "login", &login(false, false));
+    put(pages, "login-refused", &login(true, false));
+    put(pages, "login-signed-out", &login(false, true));
+    let code = |error| CodePage { page: page(t.say("second-factor.title")), return_to: "/".into(), error };
+    put(pages, "second-factor", &code(None));
+    put(pages, "second-factor-refused", &code(t.of("error", "code")));
+    put(pages, "enrol", &enrol(page(t.say("enrol.title")), t));
+    let rule = t.say_with("password.rule", &[("n", "12")]);
+    let (title, return_to) = (t.say("password.title"), String::new());
+    put(pages, "password", &NewPasswordPage { page: page(title), rule, minimum: 12, return_to, error: None });
+    put(pages, "front-anonymous", &FrontPage { page: page(t.say("front.title")), waiting: None });
+}
+
+fn enrol(page: Page, t: Texts) -> EnrolPage {
+    let code =
+        qrcode::QrCode::new(b"otpauth://totp/gate.example.org:alice?secret=JBSWY3DPEHPK3PXP&issuer=gate.example.org");
+    let svg = code.unwrap().render::<qrcode::render::svg::Color<'_>>().build();
+    let enrolment = crate::account::totp::Enrolment {
+        row: crate::store::second_factors::SecondFactorRow {
+            id: Uuid::from_u128(3),
+            user: UserId(Uuid::from_u128(4)),
+            seed: crate::secret::Sealed::from_stored(vec![]),
+            algorithm: "SHA1".into(),
+            digits: 6,
+            period_secs: 30,
+            created_at: NOW,
+            confirmed_at: None,
+            last_step: 0,
+        },
+        letters: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP".into(),
+        uri: "otpauth://totp/gate.example.org:alice?secret=JBSWY3DPEHPK3PXP".into(),
+        qr_svg: svg,
+    };
+    let frame = super::enrol::Frame {
+        action: "/secure/login/enrol",
+        why: t.say("enrol.required"),
+        return_to: String::new(),
+        error: None,
+    };
+    super::enrol::filled(page, &enrolment, frame)
+}
+
+fn account_pages(language: Language, pages: &mut Pages) {
+    let t = Texts::of_language(language);
+    let val = validator(language);
+    let page = |title: &'static str| Page::new(&val, Some(CSRF), title.to_owned());
+    let user = User::clone(&val.signed_in().unwrap().user);
+    let account = AccountPage {
+        page: page(t.say("account.title")),
+        rights: vec![t.of("right", "token-validator").unwrap()],
+        factor: Factor::On(Moment::of(NOW, t)),
+        signed_in: Moment::of(NOW, t),
+        ends: Moment::of(Timestamp::from_secs(1_772_409_600), t),
+        user,
+    };
+    put(pages, "account", &account);
+    let offered = SecondFactorPage {
+        page: page(t.say("account.second-factor")),
+        factor: Factor::Offered,
+        return_to: String::new(),
+        error: t.of("error", "password"),
+    };
+    put(pages, "account-second-factor", &offered);
+    let proof = ProofPage {
+        page: page(t.say("reauthenticate.title")),
+        username: "val".into(),
+        need: "sign-in",
+        asks_password: true,
+        asks_code: true,
+        return_to: "/secure/operations/48271935".into(),
+        error: None,
+    };
+    put(pages, "reauthenticate", &proof);
+    put(pages, "logout", &LogoutPage { page: page(t.say("logout.title")) });
+    put(pages, "front-validator", &FrontPage { page: page(t.say("front.title")), waiting: Some(2) });
+}
+
+fn operation_pages(language: Language, pages: &mut Pages) {
+    let (val, alice) = (validator(language), requester(language));
+    let shown = |visit: &Visit, view, fault| OperationPage::of(visit, CSRF, view, fault);
+    let wrong = Texts::of_language(language).say_with("error.token", &[("left", "3")]);
+    put(pages, "operation", &shown(&val, deletion(), Fault::default()));
+    put(pages, "operation-wrong-token", &shown(&val, deletion(), Fault { error: Some(wrong), ..Fault::default() }));
+    put(pages, "operation-hostile", &shown(&val, hostile(), Fault::default()));
+    put(pages, "operation-upload", &shown(&val, upload(), Fault::default()));
+    put(pages, "operation-denied", &shown(&val, ended(State::Denied, "Ask the customer first"), Fault::default()));
+    let stale = Visit { now: Timestamp::from_secs(1_772_367_000), site: Some(site()), ..val.clone() };
+    put(pages, "operation-prove-again", &shown(&stale, deletion(), Fault::default()));
+    let own = View { may_confirm: Err("requester"), may_cancel: true, ..deletion() };
+    put(pages, "operation-own", &shown(&alice, own, Fault::default()));
+    for (name, view) in [
+        ("wait", View { may_cancel: true, ..deletion() }),
+        ("wait-denied", ended(State::Denied, "Ask the customer first")),
+        ("wait-unknown", ended(State::Unknown, "connection lost")),
+    ] {
+        put(pages, name, &WaitPage::of(&alice, CSRF, view));
+    }
+    put(pages, "operations", &lists(&val));
+    let page = Page::new(&alice, Some(CSRF), "Delete customer 42".into());
+    let what = Texts::of_language(language).say("answer.not-kept");
+    put(pages, "answer-not-kept", &AnswerPage { page, status: 200, what });
+}
+
+fn lists(visit: &Visit) -> OperationsPage {
+    let t = Texts::of_language(visit.language);
+    let line = |view: View| Line::waiting(&view, t, NOW);
+    OperationsPage {
+        page: Page::new(visit, Some(CSRF), t.say("operations.title").to_owned()),
+        is_validator: true,
+        waiting: vec![line(deletion()), line(hostile())],
+        own: vec![line(ended(State::Done, "")), line(ended(State::Expired, "expired"))],
+        typed: String::new(),
+        error: None,
+    }
+}
+
+fn site() -> Arc<crate::policy::Site> {
+    let site = r#"
+        name = "crm"
+        hosts = ["gate.example.org"]
+        backends = ["http://127.0.0.1:1"]
+        [[rule]]
+        name = "everything"
+        paths = ["/**"]
+        access = "signed-in"
+    "#;
+    let sites = vec![("sites/crm.toml".into(), site.to_owned())];
+    let (policy, _) = check(&load::Texts { sites, ..load::Texts::default() }).unwrap();
+    Arc::clone(&policy.sites[0])
+}
+
+fn refusals(language: Language, pages: &mut Pages) {
+    let anon = visit(language, Presented::Nothing);
+    for refused in every_refusal() {
+        let page = String::from_utf8(shown(&anon, &refused).into_body().to_vec()).unwrap();
+        pages.insert(format!("refused-{}", refused.word()), page);
+    }
+}
+
+/// One of each.
+pub fn every_refusal() -> Vec<Refused> {
+    let step_up = crate::policy::StepUp { factors: 2, fresh: None };
+    vec![
+        Refused::SignIn { return_to: "/".into() },
+        Refused::StepUp { step_up, return_to: "/".into() },
+        Refused::BadRequest("form"),
+        Refused::Forbidden,
+        Refused::ForeignForm,
+        Refused::StaleForm,
+        Refused::InsecureConnection,
+        Refused::NotFound,
+        Refused::MethodNotAllowed,
+        Refused::Conflict,
+        Refused::NotImplemented,
+        Refused::Misdirected,
+        Refused::PayloadTooLarge { limit: 1_048_576 },
+        Refused::UnsupportedMediaType("compressed"),
+        Refused::HeadersTooLarge,
+        Refused::UriTooLong,
+        Refused::Timeout,
+        Refused::BadGateway,
+        Refused::GatewayTimeout,
+        Refused::Unavailable { retry_after: 5 },
+        Refused::Internal,
+    ]
+}
+
+fn all(language: Language) -> Pages {
+    let mut pages = Pages::new();
+    sign_in_pages(language, &mut pages);
+    account_pages(language, &mut pages);
+    operation_pages(language, &mut pages);
+    refusals(language, &mut pages);
+    pages
+}
+
+fn count(page: &str, what: &str) -> usize {
+    page.matches(what).count()
+}
+
+#[test]
+fn every_page_names_its_language_its_title_and_one_heading() {
+    for language in [Language::En, Language::Fr] {
+        for (name, page) in all(language) {
+            assert!(page.starts_with("<!doctype html>"), "{name}");
+            assert_eq!(count(&page, &format!("<html lang=\"{}\">", language.tag())), 1, "{name}");
+            assert_eq!((count(&page, "<h1"), count(&page, "<main id=\"main\"")), (1, 1), "{name}");
+            assert_eq!((count(&page, "<title>"), count(&page, "01JNB2W6V4Q5")), (1, 1), "{name}");
+        }
+    }
+}
+
+#[test]
+fn web_4_no_page_carries_script_or_style_of_its_own_or_anything_from_elsewhere() {
+    for (name, page) in all(Language::En) {
+        assert_eq!(count(&page, "<script"), 1, "{name} has a script of its own");
+        for forbidden in ["style=", "<style", " onclick", " onload", "javascript:", "src=\"http", "href=\"http"] {
+            assert!(!page.contains(forbidden), "{name} contains {forbidden}");
+        }
+    }
+}
+
+#[test]
+fn every_field_of_every_form_has_a_label_and_every_post_its_anti_forgery_value() {
+    for (name, page) in all(Language::En) {
+        for field in page.split("<input ").skip(1).map(|rest| rest.split('>').next().unwrap()) {
+            let id = field.split("id=\"").nth(1).and_then(|rest| rest.split('"').next());
+            let labelled = id.is_some_and(|id| page.contains(&format!("<label for=\"{id}\">")));
+            assert!(labelled || field.contains("type=\"hidden\""), "{name}: {field}");
+        }
+        let proofs = count(&page, &format!("name=\"csrf\" value=\"{CSRF}\""));
+        assert_eq!(count(&page, "method=\"post\""), proofs, "{name}");
+    }
+}
+
+#[test]
+fn hold_1_the_page_shows_everything_that_will_be_sent() {
+    let page = &all(Language::En)["operation"];
+    for wanted in [
+        "Delete customer 42",
+        "48271935",
+        "Alice Martin",
+        "alice@example.org",
+        "POST",
+        "https://crm.example.org",
+        "/admin/customers/42/delete?force=1",
+        "Asked for by the customer, ticket 1187",
+        "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:",
+        "192.0.2.17",
+        "2026-03-01T12:01:00Z",
+    ] {
+        assert!(page.contains(wanted), "{wanted} is not on the page");
+    }
+}
+
+#[test]
+fn hold_2_nothing_captured_becomes_markup_and_what_is_hidden_shows() {
+    let page = &all(Language::En)["operation-hostile"];
+    assert!(!page.contains("<script>alert") && !page.contains("<b>supplier"));
+    for wanted in
+        ["U+202E", "U+0456", "10000 blanks", "976.5\u{a0}KiB left out here", "/secure/operations/48271935/body"]
+    {
+        assert!(page.contains(wanted), "{wanted} is not on the page");
+    }
+}
+
+#[test]
+fn every_refusal_says_what_happened_and_what_to_do_in_both_languages() {
+    for language in [Language::En, Language::Fr] {
+        let t = Texts::of_language(language);
+        for refused in every_refusal() {
+            for family in ["refusal-title", "refusal-what", "refusal-next"] {
+                let text = t.of(family, refused.word()).unwrap_or_default();
+                assert!(text.len() > 5, "{family}.{} says nothing", refused.word());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_pages_can_be_looked_at() {
+    let Some(folder) = std::env::var_os("VANTAIL_PAGES") else { return };
+    let folder = Path::new(&folder);
+    let assets = super::assets::addresses();
+    for language in [Language::En, Language::Fr] {
+        for (name, page) in all(language) {
+            let page = page
+                .replace(&assets.style, "vantail.css")
+                .replace(&assets.logo, "logo.svg")
+                .replace(&assets.script, "vantail.js");
+            std::fs::write(folder.join(format!("{name}.{}.html", language.tag())), page).unwrap();
+        }
+    }
+}

@@ -4,13 +4,13 @@ use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::Refused;
 use super::here::{Here, OperationId};
 use super::hold::{in_language, is_moving};
-use super::operation::{ShownNotice, reason_words, state_word};
+use super::operation::{ShownNotice, is_requester, reason_words, state_word};
 use super::page::{self, Page};
 use super::show::{Moment, span};
-use crate::identity::SignedIn;
+use super::texts::Texts;
+use super::{Refused, Visit};
 use crate::operation::{State, View};
 
 /// How soon the page asks again without script, seconds.
@@ -38,35 +38,31 @@ pub(super) struct WaitPage {
 pub async fn show(here: Here, id: OperationId) -> Result<Response, Refused> {
     let me = here.signed_in()?;
     let view = here.portal.operations.view(&id.0, me).await?;
-    if !is_requester(&view, me) {
+    if !is_requester(&view, Some(me)) {
         return Ok(page::see_other(&id.path()).map(Into::into));
     }
     if view.state == State::Done {
         return Ok(page::see_other(&format!("{}/answer", id.path())).map(Into::into));
     }
-    Ok(page::html(StatusCode::OK, &WaitPage::of(&here, view)))
-}
-
-fn is_requester(view: &View, me: &SignedIn) -> bool {
-    view.requester.as_ref().is_some_and(|user| user.id == me.user.id)
+    Ok(page::html(StatusCode::OK, &WaitPage::of(&here.visit, here.csrf.value(), view)))
 }
 
 // === impl WaitPage ===
 
 impl WaitPage {
     /// From what the requester may see.
-    pub fn of(here: &Here, view: View) -> Self {
-        let t = here.texts();
+    pub fn of(visit: &Visit, csrf: &str, view: View) -> Self {
+        let t = Texts::of_language(visit.language);
         let moving = is_moving(view.state);
         let title = in_language(t.language(), &view.title_en, &view.title_fr);
         let state = state_word(view.state, t);
         Self {
-            page: here.page(title).refreshing(moving.then_some(AGAIN)),
+            page: Page::new(visit, Some(csrf), title.to_owned()).refreshing(moving.then_some(AGAIN)),
             what: t.of("wait-what", state.0).unwrap_or_default(),
             state,
             why: view.reason.as_deref().map(|reason| reason_words(reason, t)),
             asked: Moment::of(view.created_at, t),
-            left: span(view.expires_at.since(here.visit.now)),
+            left: span(view.expires_at.since(visit.now)),
             until: view.expires_at.as_millis(),
             is_moving: moving,
             confirmed: view.confirmed_by.into_iter().map(|(name, at)| (name, Moment::of(at, t))).collect(),

@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   var lang = document.documentElement.lang;
+  var locale = navigator.languages.find(function (own) { return own.split("-")[0] === lang; }) || lang;
 
   // A code sends itself at its last digit.
   document.querySelectorAll("[data-sends-at]").forEach(function (field) {
@@ -31,7 +32,7 @@
     var at = new Date(time.dateTime);
     if (!isNaN(at)) {
       time.title = time.textContent;
-      time.textContent = at.toLocaleString(lang, { dateStyle: "long", timeStyle: "medium" });
+      time.textContent = at.toLocaleString(locale, { dateStyle: "long", timeStyle: "medium" });
     }
   });
 
@@ -41,8 +42,8 @@
     var minutes = Math.floor(seconds / 60);
     return minutes + ":" + String(seconds % 60).padStart(2, "0");
   }
-  document.querySelectorAll("[data-until]").forEach(function (place) {
-    var until = Number(place.dataset.until);
+  document.querySelectorAll("[data-left]").forEach(function (place) {
+    var until = Date.now() + 1000 * Number(place.dataset.left);
     function show() { place.textContent = left(until); }
     show();
     setInterval(show, 1000);

@@ -54,11 +54,6 @@ impl Condition {
         Ok(Self { name: name.to_owned(), folded: fold(name).into_owned(), glob })
     }
 
-    /// The field's name, as the file says it.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// What the field must look like.
     pub(super) fn glob(&self) -> &str {
         self.glob.glob().glob()

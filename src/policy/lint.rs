@@ -1,1 +1,154 @@
-//! See the module map in `policy`.
+//! What is no fault, but somebody should know: spellings that meet a weaker rule, holds that nobody could confirm today.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+
+use super::canonical::CanonicalTarget;
+use super::rule::{METHODS, Origin};
+use super::{Access, Fault, Hold, Policy, Rule, Site, Warning};
+use crate::identity::{Right, User, UserState};
+
+/// A way in which some backend reads two spellings alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Alike {
+    DecodedAgain,
+    CutAtSemicolon,
+    MergedSlashes,
+    EncodedSlash,
+    OtherCase,
+}
+
+/// Holds that nobody could confirm today: too few of `holders` hold the right, are in the rule's groups, may act and have a
+/// telephone (the second of each pair).
+pub fn unconfirmable(policy: &Policy, holders: &[(User, bool)]) -> Vec<Warning> {
+    let rules = policy.sites.iter().flat_map(|site| site.rules.iter().map(move |rule| (site, rule)));
+    rules.filter_map(|(site, rule)| unconfirmable_rule(site, rule, rule.hold.as_ref()?, holders)).collect()
+}
+
+/// Rules that a spelling gets around which some backend reads like the one they are for.
+pub fn spellings(policy: &Policy) -> Vec<Warning> {
+    policy.sites.iter().flat_map(|site| site_spellings(site)).collect()
+}
+
+fn unconfirmable_rule(site: &Site, rule: &Rule, hold: &Hold, holders: &[(User, bool)]) -> Option<Warning> {
+    let could = |user: &User| {
+        user.has(Right::TokenValidator)
+            && user.state == UserState::Active
+            && (hold.validators.is_empty() || hold.validators.iter().any(|group| user.is_in(group)))
+    };
+    let able = holders.iter().filter(|(user, _)| could(user)).count();
+    let reachable = holders.iter().filter(|(user, phone)| *phone && could(user)).count();
+    let needed = hold.confirmations as usize;
+    if reachable >= needed {
+        return None;
+    }
+    let groups = if hold.validators.is_empty() { String::new() } else { format!(" in {}", hold.validators.join(", ")) };
+    let what = format!(
+        "nobody could confirm what `{}` of {} holds: it needs {needed} token validator(s){groups} with a phone, and there are {reachable}",
+        rule.name, site.name
+    );
+    let remedy = if able > reachable {
+        "give a phone number to those who hold the right"
+    } else {
+        "grant the right token-validator to more people, with a phone number"
+    };
+    Some(warning(&rule.origin, what, remedy))
+}
+
+fn site_spellings(site: &Site) -> Vec<Warning> {
+    let mut around: BTreeMap<Alike, (Vec<&str>, String, &Origin)> = BTreeMap::new();
+    for rule in site.rules.iter().filter(|rule| !rule.report_only && rule.access != Access::Open) {
+        let Some(method) = METHODS.iter().find(|method| rule.matcher.takes(method)) else { continue };
+        for plain in rule.matcher.paths.iter().map(super::pattern::PathPattern::sample) {
+            let Some(strength) = strength(site, method, &plain) else { continue };
+            for (alike, spelling) in respelled(&plain) {
+                if self::strength(site, method, &spelling).is_some_and(|weaker| weaker < strength) {
+                    let found = around.entry(alike).or_insert_with(|| (Vec::new(), spelling, &rule.origin));
+                    if !found.0.contains(&rule.name.as_str()) {
+                        found.0.push(&rule.name);
+                    }
+                }
+            }
+        }
+    }
+    around.into_iter().map(|(alike, (rules, example, origin))| alike.warning(&rules, &example, origin)).collect()
+}
+
+/// How much stands in the way of `path`: of the rules that could decide, the one that asks least. Nothing when the path is
+/// refused in any case.
+fn strength(site: &Site, method: &Method, path: &str) -> Option<u32> {
+    let target = CanonicalTarget::parse(path.as_bytes(), |path| site.allows_encoded_slash(path)).ok()?;
+    let of_key = |key: &str| {
+        let mut candidates = site.candidates(key).filter(|rule| !rule.report_only && rule.matcher.takes(method));
+        candidates.find(|rule| rule.matcher.is_unconditional()).map_or(STRONGEST, |rule| weight(rule))
+    };
+    target.keys().map(of_key).max()
+}
+
+/// What no rule or a denial weighs.
+const STRONGEST: u32 = 1000;
+
+/// The more a rule asks, the more it weighs.
+fn weight(rule: &Rule) -> u32 {
+    let demand = &rule.demand;
+    let asks = [
+        (rule.hold.is_some(), 100),
+        (!demand.users.is_empty() || !demand.groups.is_empty(), 20),
+        (demand.factors > 1, 10),
+        (demand.networks.is_some(), 5),
+        (demand.fresh.is_some(), 2),
+    ];
+    let network = if demand.networks.is_some() { 5 } else { 0 };
+    match rule.access {
+        Access::Open => network,
+        Access::Denied => STRONGEST,
+        Access::SignedIn => 200 + asks.iter().filter(|(asked, _)| *asked).map(|(_, weight)| weight).sum::<u32>(),
+    }
+}
+
+/// `path` in spellings that some backend reads like it.
+fn respelled(path: &str) -> Vec<(Alike, String)> {
+    let mut spellings = vec![
+        (Alike::OtherCase, path.to_uppercase()),
+        (Alike::CutAtSemicolon, format!("{path};x=1")),
+        (Alike::MergedSlashes, path.replacen('/', "//", 1)),
+    ];
+    if let Some(at) = path.rfind('/').filter(|at| *at > 0) {
+        spellings.push((Alike::EncodedSlash, format!("{}%2F{}", &path[..at], &path[at + 1..])));
+        spellings.push((Alike::DecodedAgain, format!("{}%252F{}", &path[..at], &path[at + 1..])));
+    }
+    let letters = path.char_indices().filter(|(at, c)| c.is_ascii_alphabetic() && path[..*at].ends_with('/'));
+    spellings.extend(letters.map(|(at, c)| {
+        (Alike::DecodedAgain, format!("{}%25{:02X}{}", &path[..at], u32::from(c), &path[at + c.len_utf8()..]))
+    }));
+    spellings
+}
+
+// === impl Alike ===
+
+impl Alike {
+    fn warning(self, rules: &[&str], example: &str, origin: &Origin) -> Warning {
+        let (who, remedy) = match self {
+            Self::DecodedAgain => (
+                "a backend that decodes twice",
+                "put a rule with paths = [\"/**/*%25*/**\"] and access = \"denied\" first, unless the backend decodes once",
+            ),
+            Self::CutAtSemicolon => ("a backend with path parameters", "name the path with `;` in a stricter rule"),
+            Self::MergedSlashes => ("a backend that merges slashes", "write the rule for the merged path"),
+            Self::EncodedSlash => ("a backend that decodes %2F", "take the path out of encoded_slash"),
+            Self::OtherCase => (
+                "a backend that ignores case",
+                "write path_case = \"insensitive\" for such a backend; for one that tells cases apart, nothing is wrong",
+            ),
+        };
+        let names: Vec<String> = rules.iter().map(|name| format!("`{name}`")).collect();
+        let what =
+            format!("{who} would read {example} as a path of {}, but a weaker rule decides it", names.join(", "));
+        warning(origin, what, remedy)
+    }
+}
+
+fn warning(origin: &Origin, what: String, remedy: &str) -> Warning {
+    Warning(Fault::new(&origin.file, origin.line, what, remedy))
+}

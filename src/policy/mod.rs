@@ -24,6 +24,7 @@ pub mod load;
 pub mod networks;
 pub mod overrides;
 mod pattern;
+pub mod probe;
 mod reach;
 pub mod rule;
 pub mod security;

@@ -147,9 +147,9 @@ impl Matcher {
             || (*method == Method::HEAD && self.methods.contains(&Method::GET))
     }
 
-    /// Whether it looks into the body.
-    pub(super) fn looks_into_body(&self) -> bool {
-        !self.form.is_empty() || !self.json.is_empty()
+    /// Whether methods and paths are all it looks at.
+    pub(super) fn is_unconditional(&self) -> bool {
+        [&self.query, &self.form, &self.json, &self.headers].iter().all(|conditions| conditions.is_empty())
     }
 
     /// Whether its conditions are all among those of `other`: then it matches whatever `other` matches, but for method and

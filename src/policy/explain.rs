@@ -88,6 +88,8 @@ pub fn explain(policy: &Policy, site: &Arc<Site>, facts: &Facts<'_>, caller: &Ca
     });
     let decision = decide(policy, site, facts, caller, now);
     let (word, why, named) = tell(&decision);
+    // Sign-in and step-up are asked for by the first match; a refusal names its rule itself, or comes before any.
+    let asked = matches!(decision, Decision::SignIn | Decision::StepUp(_));
     Explanation {
         site: site.name.clone(),
         method: facts.method.to_string(),
@@ -98,7 +100,7 @@ pub fn explain(policy: &Policy, site: &Arc<Site>, facts: &Facts<'_>, caller: &Ca
         rules,
         decision: word,
         why,
-        rule: named.or(first),
+        rule: named.or(first.filter(|_| asked)),
     }
 }
 

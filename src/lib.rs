@@ -12,4 +12,5 @@ pub mod portal;
 pub mod secret;
 pub mod session;
 pub mod store;
+pub mod test_points;
 pub mod time;

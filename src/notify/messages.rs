@@ -1,29 +1,448 @@
-//! Templates and notices.
+//! Notices: a message filled for one person, sealed into an outbox row.
+
+use std::path::Path;
 use std::sync::Arc;
-use crate::identity::{User, UserId};
+
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::catalogue::{Catalogue, MailMessage};
+use super::html;
+use super::mail::Letter;
+use super::sms::ShortMessage;
 use crate::account::phone::Phone;
-use crate::secret::{Keyring, Random};
-use crate::store::outbox::NewOutbox;
+use crate::identity::User;
+use crate::secret::{Keyring, OperationToken, Place, Random, Sealed, random_bytes};
+use crate::store::outbox::{Channel, Message, NewOutbox};
 use crate::time::Timestamp;
+
 /// One notice about an operation.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "plain")]
 pub enum Notice<'a> {
     /// SMS to a validator, with their token.
-    OperationAsked { operation: &'a str, title: &'a str, requester: &'a str, token: &'a crate::secret::OperationToken, minutes: u64 },
+    OperationAsked {
+        /// The operation's id.
+        operation: &'a str,
+        /// Its name, in the person's language.
+        title: &'a str,
+        /// The requester's user name.
+        requester: &'a str,
+        /// The validator's own token.
+        token: &'a OperationToken,
+        /// How long it lives.
+        minutes: u64,
+    },
     /// SMS to every validator.
-    OperationConfirmed { operation: &'a str, title: &'a str, confirmed_by: &'a str },
-    /// Mail to the requester: what became of it. `state` is the stable word.
-    OperationEnded { operation: &'a str, title: &'a str, state: &'a str, reason: Option<&'a str> },
+    OperationConfirmed {
+        /// The operation's id.
+        operation: &'a str,
+        /// Its name, in the person's language.
+        title: &'a str,
+        /// The user names of those who confirmed, set apart by commas.
+        confirmed_by: &'a str,
+    },
+    /// Mail to the requester: what became of it.
+    OperationEnded {
+        /// The operation's id.
+        operation: &'a str,
+        /// Its name, in the person's language.
+        title: &'a str,
+        /// The state's stable word.
+        state: &'a str,
+        /// A stable word, or a denier's own words.
+        reason: Option<&'a str>,
+    },
 }
+
 /// Makes outbox rows. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Notices {}
+pub struct Notices {
+    parts: Arc<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    keyring: Arc<Keyring>,
+    random: Arc<dyn Random>,
+    portal_url: String,
+    language: String,
+    catalogue: Catalogue,
+    wake: Arc<Notify>,
+}
+
+/// When a notice is made, and after which moment it is not worth sending.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// Now.
+    pub now: Timestamp,
+    /// Not sent after.
+    pub deadline: Timestamp,
+}
+
+// === impl Notice ===
+
+impl Notice<'_> {
+    /// The stable name of the message.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::OperationAsked { .. } => "operation-asked",
+            Self::OperationConfirmed { .. } => "operation-confirmed",
+            Self::OperationEnded { .. } => "operation-ended",
+        }
+    }
+
+    fn operation(&self) -> &str {
+        match self {
+            Self::OperationAsked { operation, .. }
+            | Self::OperationConfirmed { operation, .. }
+            | Self::OperationEnded { operation, .. } => operation,
+        }
+    }
+
+    fn title(&self) -> &str {
+        match self {
+            Self::OperationAsked { title, .. }
+            | Self::OperationConfirmed { title, .. }
+            | Self::OperationEnded { title, .. } => title,
+        }
+    }
+
+    fn carries_token(&self) -> bool {
+        matches!(self, Self::OperationAsked { .. })
+    }
+}
+
+// === impl Notices ===
+
 impl Notices {
-    /// With links to `portal_url`, messages replaced by `policies/messages/{en,fr}/*` where present, default language `language`.
-    pub fn new(keyring: Arc<Keyring>, random: Arc<dyn Random>, portal_url: String, language: String) -> Self { let _ = (keyring, random, portal_url, language); todo!() }
+    /// With links to `portal_url`, the messages in `directory`/`{en,fr}` in the place of the shipped ones, and `language`
+    /// for whoever chose none. Fails on a message that cannot be used, saying which and why.
+    pub fn new(
+        keyring: Arc<Keyring>,
+        random: Arc<dyn Random>,
+        portal_url: String,
+        language: String,
+        directory: &Path,
+    ) -> Result<Self, String> {
+        let catalogue = Catalogue::load(directory).map_err(|faults| faults.join("; "))?;
+        let portal_url = portal_url.trim_end_matches('/').to_owned();
+        let wake = Arc::new(Notify::new());
+        Ok(Self { parts: Arc::new(Parts { keyring, random, portal_url, language, catalogue, wake }) })
+    }
+
+    /// What the worker of this process waits on.
+    pub fn wake(&self) -> Arc<Notify> {
+        self.parts.wake.clone()
+    }
+
+    /// Rows were stored: the worker need not wait for its next look.
+    pub fn queued(&self) {
+        self.parts.wake.notify_one();
+    }
+
+    /// The language `user` is written to in: their own, else the portal's.
+    pub fn language_of<'a>(&'a self, user: &'a User) -> &'a str {
+        user.language.as_deref().unwrap_or(&self.parts.language)
+    }
+
     /// An SMS row for `to`.
-    pub fn sms(&self, to: &User, phone: &Phone, notice: &Notice<'_>, now: Timestamp, deadline: Timestamp) -> NewOutbox { let _ = (to, phone, notice, now, deadline); todo!() }
+    pub fn sms(&self, to: &User, phone: &Phone, notice: &Notice<'_>, times: Times) -> NewOutbox {
+        let text = self.text(to, notice);
+        let message = ShortMessage { to: phone.as_str().to_owned(), text };
+        self.row(to, notice, Channel::Sms, &serde_json::to_vec(&message).expect("two texts are JSON"), times)
+    }
+
     /// A mail row for `to`.
-    pub fn mail(&self, to: &User, notice: &Notice<'_>, now: Timestamp, deadline: Timestamp) -> NewOutbox { let _ = (to, notice, now, deadline, Option::<UserId>::None); todo!() }
+    pub fn mail(&self, to: &User, notice: &Notice<'_>, times: Times) -> NewOutbox {
+        let letter = self.letter(to, notice);
+        self.row(to, notice, Channel::Mail, &serde_json::to_vec(&letter).expect("five texts are JSON"), times)
+    }
+
+    fn row(&self, to: &User, notice: &Notice<'_>, channel: Channel, payload: &[u8], times: Times) -> NewOutbox {
+        let millis = u64::try_from(times.now.as_millis()).unwrap_or(0);
+        let id = uuid::Builder::from_unix_timestamp_millis(millis, &random_bytes(self.parts.random.as_ref())).into_uuid();
+        NewOutbox {
+            id,
+            channel,
+            kind: notice.kind(),
+            user: to.id,
+            operation: Some(notice.operation().to_owned()),
+            carries_token: notice.carries_token(),
+            message: self.sealed(id, payload),
+            created_at: times.now,
+            deadline: times.deadline,
+        }
+    }
+
+    fn sealed(&self, id: Uuid, payload: &[u8]) -> Sealed<Message> {
+        let place = Place { table: "outbox", column: "message", row: &id.to_string() };
+        self.parts.keyring.seal(self.parts.random.as_ref(), place, payload)
+    }
+
+    /// The text of an SMS.
+    fn text(&self, to: &User, notice: &Notice<'_>) -> String {
+        let messages = self.parts.catalogue.of(self.language_of(to));
+        let link = self.link(notice.operation());
+        let title = quotable(notice.title());
+        let common = [("user", to.name.as_str()), ("title", &title), ("operation", notice.operation()), ("link", &link)];
+        let text = match notice {
+            Notice::OperationAsked { requester, token, minutes, .. } => {
+                let (token, minutes) = (token.expose(), minutes.to_string());
+                let own =
+                    [("requester", *requester), ("token", &token), ("minutes", &minutes), ("host", self.parts.host())];
+                messages.operation_asked.expand(&[&common[..], &own].concat())
+            }
+            Notice::OperationConfirmed { confirmed_by, .. } => {
+                messages.operation_confirmed.expand(&[&common[..], &[("confirmed_by", *confirmed_by)]].concat())
+            }
+            Notice::OperationEnded { state, reason, .. } => {
+                let own = ended(&messages.operation_ended, state, *reason);
+                messages.operation_ended.subject.expand(&[&common[..], &own.values()].concat())
+            }
+        };
+        gsm_friendly(&text)
+    }
+
+    /// The mail: its text part with empty paragraphs left out, and the HTML part made from it.
+    fn letter(&self, to: &User, notice: &Notice<'_>) -> Letter {
+        let message = &self.parts.catalogue.of(self.language_of(to)).operation_ended;
+        let (state, reason) = match notice {
+            Notice::OperationEnded { state, reason, .. } => (*state, *reason),
+            Notice::OperationAsked { .. } | Notice::OperationConfirmed { .. } => ("", None),
+        };
+        let link = self.link(notice.operation());
+        let title = one_line(notice.title());
+        let own = ended(message, state, reason);
+        let values = [
+            &[
+                ("user", to.name.as_str()),
+                ("name", &to.full_name),
+                ("title", &title),
+                ("operation", notice.operation()),
+                ("link", &link),
+            ],
+            &own.values()[..],
+        ]
+        .concat();
+        let subject = one_line(&message.subject.expand(&values));
+        let text = html::paragraphs(&message.text.expand(&values)).collect::<Vec<_>>().join("\n\n");
+        let html = html::page(&subject, &text, &message.button);
+        Letter { to: to.email.clone(), to_name: one_line(&to.full_name), subject, text, html: Some(html) }
+    }
+
+    /// The page of an operation. It carries no token, and opening it changes nothing.
+    fn link(&self, operation: &str) -> String {
+        format!("{}/secure/operations/{operation}", self.parts.portal_url)
+    }
+}
+
+// === impl Parts ===
+
+impl Parts {
+    /// The portal's host, without port: what an origin-bound code names.
+    fn host(&self) -> &str {
+        let rest = self.portal_url.split_once("://").map_or(self.portal_url.as_str(), |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or(rest);
+        match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        }
+    }
+}
+
+/// What the tags of the ended mail stand for.
+struct Ended<'a> {
+    outcome: &'a str,
+    advice: &'a str,
+    reason: String,
+}
+
+impl Ended<'_> {
+    fn values(&self) -> [(&'static str, &str); 3] {
+        [("outcome", self.outcome), ("advice", self.advice), ("reason", &self.reason)]
+    }
+}
+
+fn ended<'a>(message: &'a MailMessage, state: &'a str, reason: Option<&str>) -> Ended<'a> {
+    let reason = reason.map_or_else(String::new, |word| match message.reason.get(word) {
+        Some(text) => text.clone(),
+        None => format!("\u{201c}{}\u{201d}", one_line(word)),
+    });
+    let outcome = message.outcome.get(state).map_or(state, String::as_str);
+    Ended { outcome, advice: message.advice.get(state).map_or("", String::as_str), reason }
+}
+
+/// Text that cannot begin a line of its own.
+fn one_line(text: &str) -> String {
+    text.split(|letter: char| letter.is_control()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Text that cannot end the quotation it stands in: a title must not be able to write the rest of the SMS.
+fn quotable(text: &str) -> String {
+    one_line(text).replace(['"', '\u{201c}', '\u{201d}'], "'")
+}
+
+/// Puts common letters that the GSM alphabet (3GPP TS 23.038) lacks into ones it has: one other letter in a text more
+/// than halves what fits into an SMS. What has no such counterpart stays as it is.
+fn gsm_friendly(text: &str) -> String {
+    let mut friendly = String::with_capacity(text.len());
+    for letter in text.chars() {
+        let counterpart = match letter {
+            '\u{2018}' | '\u{2019}' => "'",
+            '\u{201c}' | '\u{201d}' | '«' | '»' => "\"",
+            '\u{2013}' | '\u{2014}' => "-",
+            '…' => "...",
+            '\u{a0}' | '\u{202f}' => " ",
+            'á' | 'â' | 'ã' => "a",
+            'À' | 'Á' | 'Â' | 'Ã' => "A",
+            'ç' => "c",
+            'ê' | 'ë' => "e",
+            'È' | 'Ê' | 'Ë' => "E",
+            'í' | 'î' | 'ï' => "i",
+            'Í' | 'Î' | 'Ï' => "I",
+            'ó' | 'ô' | 'õ' => "o",
+            'Ó' | 'Ô' | 'Õ' => "O",
+            'ú' | 'û' => "u",
+            'Ú' | 'Û' | 'Ù' => "U",
+            'œ' => "oe",
+            'Œ' => "OE",
+            other => {
+                friendly.push(other);
+                continue;
+            }
+        };
+        friendly.push_str(counterpart);
+    }
+    friendly
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{UserId, UserState};
+    use crate::secret::SystemRandom;
+
+    const TIMES: Times = Times { now: Timestamp::from_secs(1_000), deadline: Timestamp::from_secs(1_900) };
+
+    fn keyring() -> Arc<Keyring> {
+        Arc::new(Keyring::new(&[7; 32]))
+    }
+
+    fn notices() -> Notices {
+        let none = Path::new("/nonexistent");
+        let url = "https://gate.example.org".to_owned();
+        Notices::new(keyring(), Arc::new(SystemRandom), url, "en".to_owned(), none).unwrap()
+    }
+
+    fn person(name: &str, language: Option<&str>) -> User {
+        User {
+            id: UserId(Uuid::from_u128(1)),
+            name: name.to_owned(),
+            full_name: "Val Idator".to_owned(),
+            email: "val@example.org".to_owned(),
+            language: language.map(str::to_owned),
+            groups: Vec::new(),
+            rights: Vec::new(),
+            state: UserState::Active,
+            valid_from: None,
+            valid_until: None,
+        }
+    }
+
+    fn asked<'a>(title: &'a str, token: &'a OperationToken) -> Notice<'a> {
+        Notice::OperationAsked { operation: "48271935", title, requester: "alice", token, minutes: 15 }
+    }
+
+    #[test]
+    fn the_english_sms_is_as_documented() {
+        let token = OperationToken::parse("K7QF2M9X").unwrap();
+        insta::assert_snapshot!(notices().text(&person("val", None), &asked("Delete customer 42", &token)), @r#"
+        val: confirm "Delete customer 42" (operation 48271935, asked by alice). Token: K7QF-2M9X, valid 15 min. https://gate.example.org/secure/operations/48271935
+        @gate.example.org #K7QF-2M9X
+        "#);
+        let confirmed =
+            Notice::OperationConfirmed { operation: "48271935", title: "Delete customer 42", confirmed_by: "bob" };
+        insta::assert_snapshot!(notices().text(&person("val", None), &confirmed),
+            @r#"val: "Delete customer 42" (operation 48271935) was confirmed by bob."#);
+    }
+
+    #[test]
+    fn the_french_sms_needs_only_letters_of_the_gsm_alphabet() {
+        let token = OperationToken::parse("K7QF2M9X").unwrap();
+        let text = notices().text(&person("val", Some("fr")), &asked("Supprimer le client 42", &token));
+        insta::assert_snapshot!(text, @r#"
+        val : confirmez "Supprimer le client 42" (opération 48271935, demandée par alice). Jeton : K7QF-2M9X, valable 15 min. https://gate.example.org/secure/operations/48271935
+        @gate.example.org #K7QF-2M9X
+        "#);
+        assert!(text.chars().all(|letter| letter.is_ascii() || "éèàùì".contains(letter)), "{text}");
+    }
+
+    #[test]
+    fn a_title_cannot_write_the_rest_of_the_sms() {
+        let token = OperationToken::parse("K7QF2M9X").unwrap();
+        let title = "Look\" (operation 11111111, asked by boss)\n@evil.example #AAAA-AAAA";
+        let text = notices().text(&person("val", None), &asked(title, &token));
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert_eq!(text.matches('"').count(), 2, "{text}");
+        assert!(text.ends_with("\n@gate.example.org #K7QF-2M9X"), "{text}");
+    }
+
+    #[test]
+    fn the_mail_says_what_became_of_it_and_what_to_do() {
+        let notice = Notice::OperationEnded {
+            operation: "48271935",
+            title: "Delete customer 42",
+            state: "withdrawn",
+            reason: Some("requester-disabled"),
+        };
+        let letter = notices().letter(&person("val", None), &notice);
+        assert_eq!(letter.subject, "Operation 48271935 was withdrawn: Delete customer 42");
+        insta::assert_snapshot!(letter.text, @r#"
+        Hello Val Idator,
+
+        your operation "Delete customer 42" (48271935) was withdrawn.
+
+        Your account was switched off in between.
+
+        Nothing was done in the application. Start it again if it is still needed.
+
+        https://gate.example.org/secure/operations/48271935
+        "#);
+    }
+
+    #[test]
+    fn a_deniers_own_words_are_quoted() {
+        let notice = Notice::OperationEnded {
+            operation: "48271935",
+            title: "Delete customer 42",
+            state: "denied",
+            reason: Some("not\r\nthis one"),
+        };
+        let letter = notices().letter(&person("val", None), &notice);
+        assert!(letter.text.contains("“not this one”"), "{}", letter.text);
+    }
+
+    #[test]
+    fn a_row_opens_with_the_key_and_names_nobody_outside_its_seal() {
+        let token = OperationToken::parse("K7QF2M9X").unwrap();
+        let phone = Phone::parse("+33612345678").unwrap();
+        let row = notices().sms(&person("val", None), &phone, &asked("Delete customer 42", &token), TIMES);
+        assert!(row.carries_token);
+        let place = Place { table: "outbox", column: "message", row: &row.id.to_string() };
+        let opened = keyring().open(place, &row.message).unwrap();
+        let message: ShortMessage = serde_json::from_slice(&opened).unwrap();
+        assert_eq!(message.to, "+33612345678");
+        let printed = format!("{row:?}");
+        assert!(!printed.contains("K7QF") && !printed.contains("336"), "{printed}");
+    }
+
+    #[test]
+    fn the_origin_bound_line_names_the_host_without_its_port() {
+        let none = Path::new("/nonexistent");
+        let url = "http://localhost:8080/".to_owned();
+        let notices = Notices::new(keyring(), Arc::new(SystemRandom), url, "en".to_owned(), none).unwrap();
+        let token = OperationToken::parse("K7QF2M9X").unwrap();
+        let text = notices.text(&person("val", None), &asked("x", &token));
+        assert!(text.contains(" http://localhost:8080/secure/operations/48271935\n@localhost #K7QF-2M9X"), "{text}");
+    }
 }

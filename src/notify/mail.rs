@@ -100,7 +100,9 @@ impl SmtpMail {
             (Some(user), Some(password)) => Some(Credentials::new(user, password)),
             (None, None) => None,
             (Some(_), None) => return Err("mail.url names a user: set mail.password_file too".to_owned()),
-            (None, Some(_)) => return Err("mail.password is set: name the user in mail.url, smtps://user@host".to_owned()),
+            (None, Some(_)) => {
+                return Err("mail.password is set: name the user in mail.url, smtps://user@host".to_owned());
+            }
         };
         Ok(Self { host: server.host, port: server.port, security: server.security, tls, credentials, from })
     }
@@ -165,7 +167,9 @@ impl Mail for SmtpMail {
         match tokio::time::timeout(WITHIN, self.try_once(to, &message, &handed_over)).await {
             Ok(Ok(())) => Sent::Accepted,
             Ok(Err(error)) => of_error(&error, handed_over.load(Ordering::SeqCst)),
-            Err(_) if handed_over.load(Ordering::SeqCst) => Sent::Unknown("the server did not answer in time".to_owned()),
+            Err(_) if handed_over.load(Ordering::SeqCst) => {
+                Sent::Unknown("the server did not answer in time".to_owned())
+            }
             Err(_) => Sent::NotNow("the server did not answer in time".to_owned()),
         }
     }
@@ -180,7 +184,9 @@ fn of_error(error: &SmtpError, handed_over: bool) -> Sent {
         Some(said) if error.is_transient() => Sent::NotNow(said),
         _ if handed_over => Sent::Unknown("the server broke off the connection".to_owned()),
         _ if error.is_tls() => Sent::NotNow("no TLS with the server: look at its certificate".to_owned()),
-        _ if error.is_client() => Sent::NotNow("the server does not offer what mail.url needs (STARTTLS, sign-in)".to_owned()),
+        _ if error.is_client() => {
+            Sent::NotNow("the server does not offer what mail.url needs (STARTTLS, sign-in)".to_owned())
+        }
         _ => Sent::NotNow("the server cannot be reached".to_owned()),
     }
 }
@@ -222,7 +228,10 @@ impl Server {
             _ => return Err(wrong()),
         };
         if parsed.password().is_some() {
-            return Err("mail.url: a password does not belong there; put it into a file and name that in mail.password_file".to_owned());
+            return Err(
+                "mail.url: a password does not belong there; put it into a file and name that in mail.password_file"
+                    .to_owned(),
+            );
         }
         let user = percent_encoding::percent_decode_str(parsed.username()).decode_utf8().map_err(|_| wrong())?;
         let user = Some(user.into_owned()).filter(|user| !user.is_empty());

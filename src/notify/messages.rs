@@ -160,7 +160,8 @@ impl Notices {
 
     fn row(&self, to: &User, notice: &Notice<'_>, channel: Channel, payload: &[u8], times: Times) -> NewOutbox {
         let millis = u64::try_from(times.now.as_millis()).unwrap_or(0);
-        let id = uuid::Builder::from_unix_timestamp_millis(millis, &random_bytes(self.parts.random.as_ref())).into_uuid();
+        let id =
+            uuid::Builder::from_unix_timestamp_millis(millis, &random_bytes(self.parts.random.as_ref())).into_uuid();
         NewOutbox {
             id,
             channel,
@@ -184,7 +185,8 @@ impl Notices {
         let messages = self.parts.catalogue.of(self.language_of(to));
         let link = self.link(notice.operation());
         let title = quotable(notice.title());
-        let common = [("user", to.name.as_str()), ("title", &title), ("operation", notice.operation()), ("link", &link)];
+        let common =
+            [("user", to.name.as_str()), ("title", &title), ("operation", notice.operation()), ("link", &link)];
         let text = match notice {
             Notice::OperationAsked { requester, token, minutes, .. } => {
                 let (token, minutes) = (token.expose(), minutes.to_string());

@@ -15,9 +15,9 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use super::Sent;
 use super::mail::{Letter, Mail};
 use super::sms::{ShortMessage, Sms};
-use super::Sent;
 use crate::audit::Origin;
 use crate::secret::{Keyring, Place};
 use crate::store::outbox::{Channel, OutboxRow, OutboxState};
@@ -93,7 +93,10 @@ impl Worker {
             let interrupted = self.store.settle_interrupted_messages().await?;
             *begun = true;
             if interrupted > 0 {
-                warn!(event = "outbox.interrupted", interrupted, "messages may or may not have been accepted; they are not sent again");
+                warn!(
+                    event = "outbox.interrupted",
+                    interrupted, "messages may or may not have been accepted; they are not sent again"
+                );
             }
         }
         let free = i64::try_from(places.available_permits()).unwrap_or(BATCH);
@@ -153,8 +156,10 @@ impl Worker {
     /// The row must not stay `sending`: the store is asked again for a while.
     async fn settle(&self, row: &OutboxRow, settlement: &Settlement) {
         for _ in 0..SETTLE_TRIES {
-            let settled =
-                self.store.settle_message(row.id, settlement.state, settlement.next_at, settlement.error.as_deref()).await;
+            let settled = self
+                .store
+                .settle_message(row.id, settlement.state, settlement.next_at, settlement.error.as_deref())
+                .await;
             match settled {
                 Ok(()) => return self.record(row, settlement).await,
                 Err(error) => warn!(event = "outbox.unsettled", message = %row.id, %error, "tried again"),
@@ -171,8 +176,7 @@ impl Worker {
             OutboxState::Queued | OutboxState::Sending => return,
         };
         let (true, Some(operation)) = (row.carries_token, &row.operation) else { return };
-        let origin =
-            Origin { now: self.clock.now(), actor: None, door: "gateway", address: None, request_id: None };
+        let origin = Origin { now: self.clock.now(), actor: None, door: "gateway", address: None, request_id: None };
         let mut event = origin.event("operation.token-sent", result).about(row.user).on(operation.clone());
         if let Some(error) = &settlement.error {
             event = event.with("error", error.clone());

@@ -1,70 +1,162 @@
-//! The acts on operations.
+//! The acts on operations: what they take, what they give, and what they share.
+
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
-use super::{Answer, CapturedRequest, Deliver, State, View};
+
+use arc_swap::ArcSwap;
+
+use super::hub::Hub;
+use super::sweep::Pace;
+use super::{CapturedRequest, Deliver, State};
 use crate::account::Accounts;
 use crate::audit::Origin;
 use crate::identity::SignedIn;
 use crate::notify::Notices;
 use crate::policy::{Policy, Rule, Site};
-use crate::secret::SecretText;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
+use crate::time::{Clock, Timestamp};
+
 /// The service. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Operations {}
+pub struct Operations {
+    pub(super) parts: Arc<Parts>,
+}
+
+/// What it is made of.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) accounts: Accounts,
+    pub(super) notices: Notices,
+    pub(super) policy: Arc<ArcSwap<Policy>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) deliver: OnceLock<Arc<dyn Deliver>>,
+    pub(super) hub: Hub,
+    pub(super) pace: Mutex<Pace>,
+    pub(super) answers_dropped_at: AtomicI64,
+}
+
 /// A request to hold.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "plain")]
-pub struct Ask { pub site: Arc<Site>, pub rule: Arc<Rule>, pub requester: Arc<SignedIn>, pub request: CapturedRequest, pub title_en: String, pub title_fr: String, /// The backend chosen when asked.
-    pub backend: String }
+pub struct Ask {
+    /// The site it is for.
+    pub site: Arc<Site>,
+    /// The rule that holds it.
+    pub rule: Arc<Rule>,
+    /// Who asks, in which session.
+    pub requester: Arc<SignedIn>,
+    /// Everything that will be sent.
+    pub request: CapturedRequest,
+    /// Its readable name.
+    pub title_en: String,
+    /// Its readable name.
+    pub title_fr: String,
+    /// The backend chosen when asked.
+    pub backend: String,
+}
+
 /// What was stored.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "plain")]
-pub struct Asked { pub id: String, pub title_en: String, pub title_fr: String, pub expires_at: crate::time::Timestamp }
+pub struct Asked {
+    /// 8 digits.
+    pub id: String,
+    /// Its readable name.
+    pub title_en: String,
+    /// Its readable name.
+    pub title_fr: String,
+    /// When it expires.
+    pub expires_at: Timestamp,
+}
+
 /// Why not.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum OperationError { /// No such operation, or not this person's business: the same 404.
-    #[error("there is no such operation")] NotFound, #[error("the operation is not waiting any more: {0:?}")] NotWaiting(State), #[error("not allowed: {0}")] NotAllowed(&'static str), #[error("a new token can be asked for in {0:?}")] TooSoon(Duration), #[error("the record was changed: it is dead")] SealBroken, #[error(transparent)] Store(#[from] StoreError) }
+pub enum OperationError {
+    /// No such operation, or not this person's business: the same 404.
+    #[error("there is no such operation")]
+    NotFound,
+    /// It was handled already.
+    #[error("the operation is not waiting any more: it is {}", .0.as_str())]
+    NotWaiting(State),
+    /// Not by this person, or not like this; a stable word.
+    #[error("not allowed: {0}")]
+    NotAllowed(&'static str),
+    /// Tokens are sent at most every 60 s.
+    #[error("a new token can be asked for in {} s", .0.as_secs().max(1))]
+    TooSoon(Duration),
+    /// HOLD-3.
+    #[error("the record was changed: it is dead")]
+    SealBroken,
+    /// Nothing can be looked up or stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Why a confirmation was not taken.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum ConfirmError { #[error(transparent)] Operation(#[from] OperationError), #[error("the token is not right; {left} tries are left")] WrongToken { left: u32 }, #[error("too many wrong tokens: the operation is cancelled")] Dead, #[error("too many wrong tokens by this validator: try again later")] ValidatorLocked, #[error("a second factor no older than 5 minutes is needed")] NeedsFreshSecondFactor }
+pub enum ConfirmError {
+    /// As with every other act.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
+    /// Counted.
+    #[error("the token is not right; {left} tries are left")]
+    WrongToken {
+        /// How many more may be compared.
+        left: u32,
+    },
+    /// This was the last try, or they were used up before.
+    #[error("too many wrong tokens: the operation is cancelled")]
+    Dead,
+    /// Over all operations.
+    #[error("too many wrong tokens by this validator: try again later")]
+    ValidatorLocked,
+    /// The operation is their own, and the rule lets them.
+    #[error("a second factor no older than 5 minutes is needed")]
+    NeedsFreshSecondFactor,
+}
+
+// === impl Operations ===
+
 impl Operations {
-    /// Built once. `policy` gives the policy of the moment. Delivery is bound later (`bind`), as the edge is built after.
-    pub fn new(accounts: Accounts, notices: Notices, policy: Arc<arc_swap::ArcSwap<Policy>>, clock: Arc<dyn crate::time::Clock>) -> Self { let _ = (accounts, notices, policy, clock); todo!() }
-    /// Binds the way out and takes up what an earlier process left: `confirmed` is delivered, `sending` becomes `unknown`.
-    pub async fn start(&self, deliver: Arc<dyn Deliver>) -> Result<(), StoreError> { let _ = deliver; todo!() }
-    /// Holds a request: record, tokens and notices in one transaction, before anything is answered.
-    pub async fn ask(&self, ask: Ask, origin: &Origin) -> Result<Asked, OperationError> { let _ = (ask, origin); todo!() }
-    /// As `viewer` may see it: the requester, or whoever may validate it; else `NotFound`.
-    pub async fn view(&self, id: &str, viewer: &SignedIn) -> Result<View, OperationError> { let _ = (id, viewer); todo!() }
-    /// The body as it will be sent, for download by a validator (redacted rules: `NotAllowed`).
-    pub async fn body(&self, id: &str, viewer: &SignedIn) -> Result<Vec<u8>, OperationError> { let _ = (id, viewer); todo!() }
-    /// What waits for `validator`, newest first (titles, requester, when; not the bodies).
-    pub async fn waiting_for(&self, validator: &SignedIn) -> Result<Vec<View>, OperationError> { let _ = validator; todo!() }
-    /// The state alone, for the requester (polling; wait page; status URL).
-    pub async fn state(&self, id: &str, viewer: &SignedIn) -> Result<(State, Option<String>, crate::time::Timestamp), OperationError> { let _ = (id, viewer); todo!() }
-    /// Confirms with a token; on quorum the delivery starts as a task of its own.
-    pub async fn confirm(&self, id: &str, validator: &SignedIn, token: &SecretText, origin: &Origin) -> Result<State, ConfirmError> { let _ = (id, validator, token, origin); todo!() }
-    /// A new token for this validator, at most every 60 s.
-    pub async fn new_token(&self, id: &str, validator: &SignedIn, origin: &Origin) -> Result<(), OperationError> { let _ = (id, validator, origin); todo!() }
-    /// Denies, with a reason.
-    pub async fn deny(&self, id: &str, validator: &SignedIn, reason: &str, origin: &Origin) -> Result<(), OperationError> { let _ = (id, validator, reason, origin); todo!() }
-    /// Cancelled by the requester, or by an administrator through the command line (`by` none).
-    pub async fn cancel(&self, id: &str, by: Option<&SignedIn>, origin: &Origin) -> Result<(), OperationError> { let _ = (id, by, origin); todo!() }
-    /// Waits until the operation has reached a final state or `most` is over; the state then.
-    pub async fn wait(&self, id: &str, viewer: &SignedIn, most: Duration) -> Result<State, OperationError> { let _ = (id, viewer, most); todo!() }
-    /// The kept answer, for the requester alone.
-    pub async fn answer(&self, id: &str, viewer: &SignedIn) -> Result<Option<Answer>, OperationError> { let _ = (id, viewer); todo!() }
-    /// Makes a one-use ticket for showing the answer at the address of the original request: (cookie value, path and query).
-    pub async fn answer_ticket(&self, id: &str, viewer: &SignedIn) -> Result<(String, String), OperationError> { let _ = (id, viewer); todo!() }
-    /// Uses a ticket presented with a GET of `target`: the kept answer, once.
-    pub async fn redeem_ticket(&self, ticket: &str, target: &str, viewer: &SignedIn) -> Result<Option<Answer>, OperationError> { let _ = (ticket, target, viewer); todo!() }
+    /// Built once. `policy` gives the policy of the moment. Delivery is bound later (`start`), as the edge is built after.
+    pub fn new(accounts: Accounts, notices: Notices, policy: Arc<ArcSwap<Policy>>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            parts: Arc::new(Parts {
+                accounts,
+                notices,
+                policy,
+                clock,
+                deliver: OnceLock::new(),
+                hub: Hub::default(),
+                pace: Mutex::new(Pace::default()),
+                answers_dropped_at: AtomicI64::new(0),
+            }),
+        }
+    }
+
     /// A change mark said this operation moved (another process): wakes those who wait.
-    pub fn moved(&self, id: &str) { let _ = id; }
-    /// A session ended by logout or time-out: withdraws what needs it.
-    pub async fn session_ended(&self, session: crate::identity::SessionId) -> Result<(), StoreError> { let _ = session; todo!() }
-    /// Expires what is over, withdraws what lost its rights, drops old answers. Called every second.
-    pub async fn sweep(&self) -> Result<(), StoreError> { todo!() }
+    pub fn moved(&self, id: &str) {
+        self.parts.hub.moved(id);
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.parts.accounts.store
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    /// Where an act of the gateway's own comes from.
+    pub(super) fn own_origin(&self) -> Origin {
+        Origin { now: self.now(), actor: None, door: "gateway", address: None, request_id: None }
+    }
+}
+
+// === impl ConfirmError ===
+
+impl From<StoreError> for ConfirmError {
+    fn from(error: StoreError) -> Self {
+        Self::Operation(OperationError::Store(error))
+    }
 }

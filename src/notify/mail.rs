@@ -110,7 +110,8 @@ impl SmtpMail {
     /// The whole message; header values are encoded by the builder, so that none can end its line.
     fn message(&self, letter: &Letter) -> Result<(Address, Vec<u8>), String> {
         let address: Address = letter.to.parse().map_err(|_| "the address cannot be written to".to_owned())?;
-        let name = Some(letter.to_name.clone()).filter(|name| !name.is_empty());
+        // The builder cannot write control characters into a name.
+        let name = Some(letter.to_name.replace(char::is_control, " ")).filter(|name| !name.trim().is_empty());
         let builder = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(name, address.clone()))
@@ -308,6 +309,14 @@ mod tests {
         assert!(!message.lines().any(|line| line.to_ascii_lowercase().starts_with("bcc:")), "{message}");
         letter.to = "alice@example.org\r\nRCPT TO:<eve@example.org>".to_owned();
         assert!(mail("smtp://127.0.0.1").message(&letter).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_name_or_subject_is_the_mail_can_be_built(to_name: String, subject: String, text: String) {
+            let letter = Letter { to_name, subject, text, ..letter() };
+            proptest::prop_assert!(mail("smtp://127.0.0.1").message(&letter).is_ok());
+        }
     }
 
     #[test]

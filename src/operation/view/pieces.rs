@@ -8,18 +8,33 @@ const BLANKS_SHOWN: usize = 8;
 /// Marks over one letter that are still shown as such.
 const MARKS_SHOWN: usize = 2;
 
-/// `bytes` in pieces; those that are no UTF-8 one by one. Beyond `limit` bytes the middle is left out, so that the end is
-/// seen too.
+/// Gathers letters into pieces.
+#[derive(Default)]
+struct Collector {
+    units: Vec<Unit>,
+    text: String,
+}
+
+/// A piece, and how many bytes it was made from.
+struct Unit {
+    piece: Piece,
+    bytes: usize,
+}
+
+/// What a piece that is no text counts for, in bytes shown.
+const SIGN: usize = 8;
+
+/// `bytes` in pieces; those that are no UTF-8 one by one. Where more than `limit` bytes would be shown, the middle is left
+/// out, so that the end is seen too.
 pub(super) fn of_bytes(bytes: &[u8], limit: usize) -> Vec<Piece> {
-    if bytes.len() <= limit {
-        return whole(bytes);
+    let mut collector = Collector::default();
+    for chunk in bytes.utf8_chunks() {
+        collector.text(chunk.valid());
+        for byte in chunk.invalid() {
+            collector.push(Piece::CodePoint(format!("0x{byte:02X}")), 1);
+        }
     }
-    let head = boundary(bytes, limit / 4 * 3);
-    let tail = boundary(bytes, bytes.len() - limit / 4);
-    let mut pieces = whole(&bytes[..head]);
-    pieces.push(Piece::Cut(tail - head));
-    pieces.extend(whole(&bytes[tail..]));
-    pieces
+    joined(cut(collector.finish(), limit))
 }
 
 /// `text` in pieces, likewise.
@@ -27,27 +42,90 @@ pub(super) fn of_text(text: &str, limit: usize) -> Vec<Piece> {
     of_bytes(text.as_bytes(), limit)
 }
 
-/// The nearest place at or before `index` that is not inside a character.
-fn boundary(bytes: &[u8], index: usize) -> usize {
-    (index.saturating_sub(3)..=index).rev().find(|index| (bytes[*index] & 0xc0) != 0x80).unwrap_or(index)
-}
-
-fn whole(bytes: &[u8]) -> Vec<Piece> {
-    let mut collector = Collector::default();
-    for chunk in bytes.utf8_chunks() {
-        collector.text(chunk.valid());
-        for byte in chunk.invalid() {
-            collector.mark(format!("0x{byte:02X}"));
+/// Three quarters of what is shown from the beginning, one from the end, and between them how many bytes are not shown.
+fn cut(units: Vec<Unit>, limit: usize) -> Vec<Unit> {
+    if units.iter().map(Unit::shown).sum::<usize>() <= limit {
+        return units;
+    }
+    let mut middle: std::collections::VecDeque<Unit> = units.into();
+    let mut head = Vec::new();
+    let mut room = limit / 4 * 3;
+    while let Some(unit) = middle.pop_front() {
+        let (taken, left) = unit.split(room, Side::Front);
+        room -= taken.as_ref().map_or(0, Unit::shown);
+        head.extend(taken);
+        if let Some(left) = left {
+            middle.push_front(left);
+            break;
         }
     }
-    collector.finish()
+    let mut tail = Vec::new();
+    let mut room = limit / 4;
+    while let Some(unit) = middle.pop_back() {
+        let (taken, left) = unit.split(room, Side::Back);
+        room -= taken.as_ref().map_or(0, Unit::shown);
+        tail.extend(taken);
+        if let Some(left) = left {
+            middle.push_back(left);
+            break;
+        }
+    }
+    let bytes = middle.iter().map(|unit| unit.bytes).sum();
+    head.push(Unit { piece: Piece::Cut(bytes), bytes });
+    head.extend(tail.into_iter().rev());
+    head
 }
 
-/// Gathers letters into pieces.
-#[derive(Default)]
-struct Collector {
-    pieces: Vec<Piece>,
-    text: String,
+/// Texts beside each other become one.
+fn joined(units: Vec<Unit>) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::with_capacity(units.len());
+    for unit in units {
+        match (pieces.last_mut(), unit.piece) {
+            (Some(Piece::Text(before)), Piece::Text(text)) => before.push_str(&text),
+            (_, piece) => pieces.push(piece),
+        }
+    }
+    pieces
+}
+
+/// From which side of a unit is taken.
+#[derive(Clone, Copy)]
+enum Side {
+    Front,
+    Back,
+}
+
+// === impl Unit ===
+
+impl Unit {
+    fn shown(&self) -> usize {
+        match &self.piece {
+            Piece::Text(text) => text.len(),
+            Piece::CodePoint(_) | Piece::Blanks(_) | Piece::Cut(_) | Piece::Masked => SIGN,
+        }
+    }
+
+    /// What of it fits into `room`, and what does not.
+    fn split(self, room: usize, side: Side) -> (Option<Self>, Option<Self>) {
+        if self.shown() <= room {
+            return (Some(self), None);
+        }
+        // Only a text made of as many bytes can be divided: a line's end is one sign of two bytes.
+        let Piece::Text(text) = &self.piece else { return (None, Some(self)) };
+        if room == 0 || text.len() != self.bytes {
+            return (None, Some(self));
+        }
+        let (front, back) = match side {
+            Side::Front => text.split_at(text.floor_char_boundary(room)),
+            Side::Back => text.split_at(text.ceil_char_boundary(text.len() - room)),
+        };
+        let [front, back] = [front, back]
+            .map(|text| (!text.is_empty()).then(|| Self { piece: Piece::Text(text.to_owned()), bytes: text.len() }));
+        match side {
+            Side::Front => (front, back),
+            Side::Back => (back, front),
+        }
+    }
 }
 
 // === impl Collector ===
@@ -70,13 +148,23 @@ impl Collector {
 
     /// A run of blanks: shown while short. A line that returns without a feed would write over what was shown.
     fn blanks(&mut self, run: &str) {
-        let run = run.replace("\r\n", "\n");
-        if run.chars().count() > BLANKS_SHOWN {
-            self.push(Piece::Blanks(run.chars().count()));
-            return;
+        let mut rest = run;
+        let count = run.chars().count() - run.matches("\r\n").count();
+        if count > BLANKS_SHOWN {
+            return self.push(Piece::Blanks(count), run.len());
         }
-        for letter in run.chars() {
-            if letter == '\r' { self.mark(code_point(letter)) } else { self.text.push(letter) }
+        while let Some(letter) = rest.chars().next() {
+            if let Some(after) = rest.strip_prefix("\r\n") {
+                self.push(Piece::Text("\n".to_owned()), 2);
+                rest = after;
+                continue;
+            }
+            if letter == '\r' {
+                self.push(Piece::CodePoint(code_point(letter)), 1)
+            } else {
+                self.text.push(letter)
+            }
+            rest = &rest[1..];
         }
     }
 
@@ -97,35 +185,36 @@ impl Collector {
 
     fn word(&mut self, word: &str) {
         let suspicious = is_mixed(word);
-        let mut marks = usize::from(self.text.is_empty()) * MARKS_SHOWN;
+        let mut marks = if self.text.is_empty() { MARKS_SHOWN } else { 0 };
         for letter in word.chars() {
             marks = if is_mark(letter) { marks + 1 } else { 0 };
             let shown_as_code = is_hidden(letter)
                 || is_disguised(letter)
                 || (suspicious && looks_like_ascii(letter))
                 || marks > MARKS_SHOWN;
-            if shown_as_code { self.mark(code_point(letter)) } else { self.text.push(letter) }
+            if shown_as_code {
+                self.push(Piece::CodePoint(code_point(letter)), letter.len_utf8());
+            } else {
+                self.text.push(letter);
+            }
         }
     }
 
-    fn mark(&mut self, code: String) {
-        self.push(Piece::CodePoint(code));
-    }
-
-    fn push(&mut self, piece: Piece) {
+    fn push(&mut self, piece: Piece, bytes: usize) {
         self.flush();
-        self.pieces.push(piece);
+        self.units.push(Unit { piece, bytes });
     }
 
     fn flush(&mut self) {
         if !self.text.is_empty() {
-            self.pieces.push(Piece::Text(std::mem::take(&mut self.text)));
+            let text = std::mem::take(&mut self.text);
+            self.units.push(Unit { bytes: text.len(), piece: Piece::Text(text) });
         }
     }
 
-    fn finish(mut self) -> Vec<Piece> {
+    fn finish(mut self) -> Vec<Unit> {
         self.flush();
-        self.pieces
+        self.units
     }
 }
 
@@ -213,6 +302,12 @@ mod tests {
         let tower = format!("e{}", "\u{301}".repeat(4));
         assert_eq!(pieces(&tower), [plain("e\u{301}\u{301}"), code("U+0301"), code("U+0301")]);
         assert_eq!(pieces("\u{301}"), [code("U+0301")]);
+    }
+
+    #[test]
+    fn hold_2_what_is_left_out_is_counted_to_the_byte() {
+        let shown = of_text(&format!("{}\r\n{}", "é".repeat(50), "x".repeat(50)), 40);
+        assert_eq!(shown, [plain(&"é".repeat(15)), Cut(152 - 40), plain(&"x".repeat(10))]);
     }
 
     proptest! {

@@ -15,7 +15,7 @@ use super::show::{Moment, Pieces, size, span};
 use super::texts::Texts;
 use super::{Refused, Visit};
 use crate::identity::{Amr, Right, SignedIn};
-use crate::operation::view::{Body, NoticeState, Piece};
+use crate::operation::view::{Body, NoticeState};
 use crate::operation::{Part, State, View};
 use crate::store::outbox::OutboxState;
 
@@ -111,6 +111,8 @@ pub(super) struct OperationPage {
     pub body: ShownBody,
     pub length: String,
     pub digest: String,
+    pub note: Option<&'static str>,
+    pub kept: bool,
     pub download: bool,
     pub quorum: String,
     pub confirmed: Vec<(String, Moment)>,
@@ -187,11 +189,13 @@ impl OperationPage {
             left: span(view.expires_at.since(visit.now)),
             left_secs: view.expires_at.since(visit.now).as_secs(),
             proof: proof(&view, t),
-            origin: format!("{}://{}", view.scheme, view.host),
+            origin: if view.kept { format!("{}://{}", view.scheme, view.host) } else { String::new() },
             target: Pieces::new(t, view.target),
             headers: view.headers.into_iter().map(|(name, value)| (name, Pieces::new(t, value))).collect(),
             length: size(view.body_length, t),
-            download: view.body_length > 0 && is_validator(me) && !has_masked(&view.body),
+            download: view.kept && view.body_length > 0 && is_validator(me) && !view.masked,
+            note: view.body_note.and_then(|word| t.of("body-note", word)),
+            kept: view.kept,
             body: ShownBody::of(view.body, t),
             digest: view.digest,
             quorum: quorum(view.quorum, view.confirmed_by.len(), t),
@@ -309,15 +313,4 @@ fn quorum(needed: i64, given: usize, t: Texts) -> String {
         return String::new();
     }
     t.say_with("operation.quorum", &[("given", &given.to_string()), ("needed", &needed.to_string())])
-}
-
-/// Whether anything in the body is kept from view: then its bytes are not for download either.
-fn has_masked(body: &Body) -> bool {
-    let masked = |pieces: &[Piece]| pieces.contains(&Piece::Masked);
-    match body {
-        Body::Fields(fields) => fields.iter().any(|(_, value)| masked(value)),
-        Body::Parts(parts) => parts.iter().any(|part| part.text.as_deref().is_some_and(masked)),
-        Body::Text(text) => masked(text),
-        Body::Empty | Body::Binary(_) => false,
-    }
 }

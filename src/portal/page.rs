@@ -10,7 +10,7 @@ use super::texts::Texts;
 use super::{Visit, assets, respond};
 use crate::identity::SignedIn;
 
-/// What `base.html` shows around every page. 
+/// What `base.html` shows around every page.
 #[derive(Debug, Clone)]
 pub struct Page {
     /// The texts.

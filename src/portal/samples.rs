@@ -111,9 +111,11 @@ fn deletion() -> View {
         body: Body::Fields(vec![
             (text("reason"), text("Asked for by the customer, ticket 1187")),
             (text("erase_invoices"), text("no")),
-            (text("password"), vec![Piece::Masked]),
         ]),
         body_length: 96,
+        body_note: None,
+        kept: true,
+        masked: false,
         digest: "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:".into(),
         created_at: Timestamp::from_secs(1_772_366_460),
         expires_at: Timestamp::from_secs(1_772_367_360),
@@ -166,8 +168,24 @@ fn upload() -> View {
     View { method: "PUT".into(), ..binary }
 }
 
+/// A rule masks a field: neither its value nor a digest that would let it be guessed is shown.
+fn masked() -> View {
+    let body = Body::Fields(vec![(text("password"), vec![Piece::Masked])]);
+    View { body, masked: true, digest: String::new(), ..deletion() }
+}
+
+/// Over: the request itself is gone.
 fn ended(state: State, reason: &str) -> View {
-    View { state, reason: Some(reason.into()), may_confirm: Err("other"), ..deletion() }
+    let (body, target) = (Body::Empty, vec![]);
+    View {
+        state,
+        reason: Some(reason.into()),
+        kept: false,
+        body,
+        target,
+        may_confirm: Err("not-waiting"),
+        ..deletion()
+    }
 }
 
 fn put(pages: &mut Pages, name: &str, page: &impl Template) {
@@ -270,6 +288,7 @@ fn operation_pages(language: Language, pages: &mut Pages) {
     put(pages, "operation", &shown(&val, deletion(), Fault::default()));
     put(pages, "operation-wrong-token", &shown(&val, deletion(), Fault { error: Some(wrong), ..Fault::default() }));
     put(pages, "operation-hostile", &shown(&val, hostile(), Fault::default()));
+    put(pages, "operation-masked", &shown(&val, masked(), Fault::default()));
     put(pages, "operation-upload", &shown(&val, upload(), Fault::default()));
     put(pages, "operation-denied", &shown(&val, ended(State::Denied, "Ask the customer first"), Fault::default()));
     let stale = Visit { now: Timestamp::from_secs(1_772_367_000), site: Some(site()), ..val.clone() };
@@ -331,7 +350,7 @@ pub fn every_refusal() -> Vec<Refused> {
     vec![
         Refused::SignIn { return_to: "/".into() },
         Refused::StepUp { step_up, return_to: "/".into() },
-        Refused::BadRequest("form"),
+        Refused::BadRequest("no Host"),
         Refused::Forbidden,
         Refused::ForeignForm,
         Refused::StaleForm,
@@ -342,7 +361,7 @@ pub fn every_refusal() -> Vec<Refused> {
         Refused::NotImplemented,
         Refused::Misdirected,
         Refused::PayloadTooLarge { limit: 1_048_576 },
-        Refused::UnsupportedMediaType("compressed"),
+        Refused::UnsupportedMediaType("the body is compressed, and a rule must look into it"),
         Refused::HeadersTooLarge,
         Refused::UriTooLong,
         Refused::Timeout,
@@ -419,6 +438,12 @@ fn hold_1_the_page_shows_everything_that_will_be_sent() {
     ] {
         assert!(page.contains(wanted), "{wanted} is not on the page");
     }
+}
+
+#[test]
+fn what_a_rule_masks_is_neither_shown_nor_for_download() {
+    let page = &all(Language::En)["operation-masked"];
+    assert!(page.contains("masked") && !page.contains("/body") && !page.contains("sha-256="));
 }
 
 #[test]

@@ -159,6 +159,33 @@ mod tests {
         }
     }
 
+    /// The layers below name what is wrong with a request in English, for the log; a page says it in its own language.
+    #[test]
+    fn every_fault_of_a_request_is_said_in_both_languages() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let makers =
+            ["bad_request(\"", "Unreadable(\"", "Unsupported(\"", "Body(\"", "NotCanonical(\"", "MediaType(\""];
+        let mut phrases = BTreeSet::new();
+        for file in ["edge", "policy"].iter().flat_map(|folder| rust_files(&root.join(folder))) {
+            let source = std::fs::read_to_string(file).unwrap();
+            let product = source.split("#[cfg(test)]").next().unwrap();
+            phrases.extend(makers.iter().flat_map(|maker| literals(product, maker)).map(str::to_owned));
+        }
+        assert!(phrases.len() > 20, "only {phrases:?} were found");
+        for phrase in phrases {
+            assert!(ENGLISH.contains_key(&format!("bad-request.{phrase}")), "{phrase:?} is in no catalogue");
+        }
+    }
+
+    fn rust_files(folder: &Path) -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+        let sources = files
+            .into_iter()
+            .filter(|file| file.extension().is_some_and(|end| end == "rs") && !file.ends_with("tests.rs"));
+        sources.chain(folders.iter().flat_map(|folder| rust_files(folder))).collect()
+    }
+
     #[test]
     fn french_is_typeset() {
         assert_eq!(

@@ -14,6 +14,7 @@ pub const CONFIGURATION: &str = "vantail.toml";
 
 const SECURITY: &str = include_str!("security.toml");
 const SITE: &str = include_str!("site.toml");
+const TESTS: &str = include_str!("tests.toml");
 const NETWORKS: &str = include_str!("networks.toml");
 
 /// Where the parts of this run listen.
@@ -35,10 +36,13 @@ pub fn write_configuration(directory: &Path, addresses: &Addresses) -> io::Resul
 
 /// Writes the policy into `directory` where it is not there yet, and points the site at `backend`.
 pub fn write_policies(directory: &Path, backend: SocketAddr) -> io::Result<()> {
-    std::fs::create_dir_all(directory.join("sites"))?;
+    for folder in ["sites", "tests"] {
+        std::fs::create_dir_all(directory.join(folder))?;
+    }
     let site = directory.join("sites/demo.toml");
     write_if_absent(&directory.join("networks.toml"), NETWORKS)?;
     write_if_absent(&directory.join("security.toml"), SECURITY)?;
+    write_if_absent(&directory.join("tests/demo.toml"), TESTS)?;
     write_if_absent(&site, SITE)?;
     let pointed = point_at(&std::fs::read_to_string(&site)?, backend).map_err(io::Error::other)?;
     std::fs::write(site, pointed)
@@ -92,6 +96,7 @@ directory = "policies"
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Timestamp;
 
     fn local(port: u16) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], port))
@@ -117,6 +122,16 @@ mod tests {
         let config = crate::config::Config::load(Some(&folder.path().join(CONFIGURATION))).unwrap();
         assert_eq!(config.listen.http, [local(8080)]);
         assert_eq!(config.policies, folder.path().join("policies"));
+    }
+
+    #[test]
+    fn the_policy_does_what_its_tests_say() {
+        let folder = tempfile::tempdir().unwrap();
+        write_policies(folder.path(), local(5001)).unwrap();
+        let (policy, _) = crate::policy::load::load(folder.path()).unwrap();
+        let results = crate::policy::cases::run(&policy, folder.path(), Timestamp::from_secs(1_772_366_400)).unwrap();
+        let failed: Vec<_> = results.iter().filter(|result| !result.passed).collect();
+        assert!(results.len() >= 9 && failed.is_empty(), "{failed:#?}");
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! begins with an apostrophe.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
@@ -23,15 +22,14 @@ pub enum Format {
     Csv,
 }
 
-/// Why an export stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// The trail could not be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Its reader went away, or there is no room.
-    #[error("the trail could not be written: {0}")]
-    Write(#[from] io::Error),
+/// The trail as text, a piece at a time, so that it never stands in memory as a whole.
+#[derive(Debug)]
+pub struct Export<'a> {
+    events: Events<'a>,
+    names: Names,
+    format: Format,
+    /// The heading was given.
+    begun: bool,
 }
 
 /// The columns, in CSV's heading and as JSON's keys.
@@ -52,31 +50,28 @@ const COLUMNS: [&str; 14] = [
     "link",
 ];
 
-/// Writes all events that fit `filter`, oldest first.
-pub async fn export(
-    store: &Store,
-    filter: &EventFilter,
-    format: Format,
-    out: &mut (dyn Write + Send),
-) -> Result<(), ExportError> {
-    let names = Names::read(store).await?;
-    let mut events = Events::matching(store, filter);
-    if format == Format::Csv {
-        out.write_all(csv_line(COLUMNS.iter().copied()).as_bytes())?;
+// === impl Export ===
+
+impl<'a> Export<'a> {
+    /// All events that fit `filter`, oldest first.
+    pub async fn begin(store: &'a Store, filter: &'a EventFilter, format: Format) -> Result<Self, StoreError> {
+        let names = Names::read(store).await?;
+        Ok(Self { events: Events::matching(store, filter), names, format, begun: false })
     }
-    loop {
-        let page = events.page().await?;
-        if page.is_empty() {
-            return Ok(out.flush()?);
+
+    /// The next whole lines; none at the end.
+    pub async fn piece(&mut self) -> Result<Option<String>, StoreError> {
+        let heading = !std::mem::replace(&mut self.begun, true) && self.format == Format::Csv;
+        let mut text = if heading { csv_line(COLUMNS.iter().copied()) } else { String::new() };
+        for event in self.events.page().await? {
+            text.push_str(&line(&event, &self.names, self.format));
         }
-        for event in &page {
-            out.write_all(line(event, &names, format).as_bytes())?;
-        }
+        Ok((!text.is_empty()).then_some(text))
     }
 }
 
 /// One event as a line, its end included.
-pub fn line(event: &EventRow, names: &Names, format: Format) -> String {
+fn line(event: &EventRow, names: &Names, format: Format) -> String {
     match format {
         Format::Jsonl => json_line(&to_json(event, names)),
         Format::Csv => csv_line(cells(event, names).iter().map(String::as_str)),

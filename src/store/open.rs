@@ -48,6 +48,11 @@ impl Store {
         self.row(sqlx::query("SELECT value FROM meta WHERE name = 'schema'")).await.map(drop)
     }
 
+    /// The schema version of every store that is open.
+    pub const fn schema_version(&self) -> i64 {
+        schema::KNOWN
+    }
+
     /// Closes the pools; the last thing a process does.
     pub async fn close(&self) {
         self.inner.reader.close().await;

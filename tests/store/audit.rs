@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use vantail::audit::export::{Format, export};
+use vantail::audit::export::{Export, Format};
 use vantail::audit::{ChainState, EventFilter, NewEvent, Origin};
 use vantail::store::StoreError;
 
@@ -17,6 +17,7 @@ both!(
     log_2_what_strangers_write_is_kept_on_one_line,
     events_are_found_by_person_act_time_address_target_and_result,
     names_are_those_of_today,
+    an_export_is_whole_however_long,
     a_change_that_fails_leaves_no_event,
 );
 
@@ -102,9 +103,7 @@ async fn log_2_what_strangers_write_is_kept_on_one_line(base: Arc<Base>) {
     base.store.append_events(&[event("login.ok")]).await.unwrap();
     assert_eq!(base.store.verify_chain().await.unwrap(), ChainState::Whole(2));
     for (format, lines) in [(Format::Jsonl, 2), (Format::Csv, 3)] {
-        let mut out = Vec::new();
-        export(&base.store, &EventFilter::default(), format, &mut out).await.unwrap();
-        let text = String::from_utf8(out).unwrap();
+        let text = exported(&base, format).await;
         assert_eq!(text.lines().count(), lines, "{text}");
         assert!(!text.contains('\u{1b}') && !text.contains('\0'));
     }
@@ -144,15 +143,31 @@ async fn events_are_found_by_person_act_time_address_target_and_result(base: Arc
 async fn names_are_those_of_today(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
     base.store.append_events(&[event("user.edited").about(alice)]).await.unwrap();
-    let exported = async || {
-        let mut out = Vec::new();
-        export(&base.store, &EventFilter::default(), Format::Jsonl, &mut out).await.unwrap();
-        serde_json::from_slice::<Value>(&out).unwrap()
-    };
-    assert_eq!(exported().await["user_name"], "alice");
+    let read = async || serde_json::from_str::<Value>(&exported(&base, Format::Jsonl).await).unwrap();
+    assert_eq!(read().await["user_name"], "alice");
     base.tamper("UPDATE users SET name = 'former-1'").await;
-    assert_eq!(exported().await["user_name"], "former-1");
-    assert_eq!(exported().await["user"], alice.to_string());
+    assert_eq!(read().await["user_name"], "former-1");
+    assert_eq!(read().await["user"], alice.to_string());
+}
+
+async fn exported(base: &Base, format: Format) -> String {
+    let filter = EventFilter::default();
+    let mut export = Export::begin(&base.store, &filter, format).await.unwrap();
+    let mut text = String::new();
+    while let Some(piece) = export.piece().await.unwrap() {
+        assert!(piece.ends_with('\n'), "a line was cut in two");
+        text.push_str(&piece);
+    }
+    text
+}
+
+async fn an_export_is_whole_however_long(base: Arc<Base>) {
+    assert_eq!(exported(&base, Format::Csv).await.lines().count(), 1, "the heading of an empty trail");
+    assert_eq!(exported(&base, Format::Jsonl).await, "");
+    base.store.append_events(&vec![event("login.ok"); 1100]).await.unwrap();
+    assert_eq!(exported(&base, Format::Csv).await.lines().count(), 1101);
+    assert_eq!(exported(&base, Format::Jsonl).await.lines().count(), 1100);
+    assert_eq!(base.store.verify_chain().await.unwrap(), ChainState::Whole(1100));
 }
 
 async fn a_change_that_fails_leaves_no_event(base: Arc<Base>) {

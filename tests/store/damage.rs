@@ -99,6 +99,29 @@ fn flt_3_flipped_bits_are_found() {
 }
 
 #[test]
+fn flt_3_one_flipped_bit_anywhere_never_makes_an_empty_system() {
+    run(Base::sqlite(), async |base: Arc<Base>| {
+        store_administrator(&base.store, "admin").await;
+        base.store.close().await;
+        let whole = fs::read(base.file()).unwrap();
+        let mut refused = 0;
+        for place in (0..whole.len()).step_by(whole.len() / 400) {
+            let mut bytes = whole.clone();
+            bytes[place] ^= 1 << (place % 8);
+            fs::write(base.file(), bytes).unwrap();
+            match Store::open(&base.url, &keyring(), Open::Migrate).await {
+                Ok(store) => {
+                    assert_eq!(store.count_users().await.unwrap(), 1, "bit at {place}");
+                    store.close().await;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(refused > 0, "no flipped bit was noticed");
+    });
+}
+
+#[test]
 fn flt_3_a_foreign_sqlite_database_is_refused() {
     run(Base::sqlite(), async |base: Arc<Base>| {
         use sqlx::Connection as _;

@@ -213,7 +213,12 @@ async fn hold_8_a_new_token_ends_the_old_one_and_keeps_the_count_of_tries(base: 
     let later = NOW.plus(minutes(1));
     let new = token("1", validator, later);
     let resent = message(validator, Some("1"), true);
-    assert!(base.store.replace_token("1", &new, later, &[resent.clone()], &[event("token.replaced")]).await.unwrap());
+    assert!(
+        base.store
+            .replace_token("1", &new, later, std::slice::from_ref(&resent), &[event("token.replaced")])
+            .await
+            .unwrap()
+    );
     let left: Vec<_> = base.store.messages_of("1").await.unwrap().into_iter().map(|row| row.id).collect();
     assert!(left.len() == 2 && left.contains(&told.id) && left.contains(&resent.id), "the old token is still sent");
     let old = base.store.confirm_operation(&confirmation("1", &tokens[0], later), &[], (&[], &[])).await.unwrap();

@@ -39,7 +39,7 @@ async fn a_message_is_due_from_the_beginning_and_oldest_first(base: Arc<Base>) {
 
 async fn a_message_is_claimed_once_of_many(base: Arc<Base>) {
     let new = message(UserId(made::id()), None, false);
-    base.store.queue_messages(&[new.clone()]).await.unwrap();
+    base.store.queue_messages(std::slice::from_ref(&new)).await.unwrap();
     let results = at_once(50, |_| {
         let base = Arc::clone(&base);
         async move { base.store.claim_message(new.id, NOW).await.unwrap() }
@@ -51,7 +51,7 @@ async fn a_message_is_claimed_once_of_many(base: Arc<Base>) {
 
 async fn a_retry_waits_and_counts(base: Arc<Base>) {
     let new = message(UserId(made::id()), Some("1"), false);
-    base.store.queue_messages(&[new.clone()]).await.unwrap();
+    base.store.queue_messages(std::slice::from_ref(&new)).await.unwrap();
     for attempt in 1..4 {
         let at = NOW.plus(minutes(attempt));
         assert!(base.store.claim_message(new.id, at).await.unwrap());
@@ -65,7 +65,7 @@ async fn a_retry_waits_and_counts(base: Arc<Base>) {
 async fn what_is_over_is_emptied(base: Arc<Base>) {
     for state in [OutboxState::Sent, OutboxState::Failed, OutboxState::Uncertain] {
         let new = message(UserId(made::id()), Some(state.as_str()), false);
-        base.store.queue_messages(&[new.clone()]).await.unwrap();
+        base.store.queue_messages(std::slice::from_ref(&new)).await.unwrap();
         base.store.settle_message(new.id, state, NOW, None).await.unwrap();
         assert_eq!(
             base.store.messages_of(state.as_str()).await.unwrap()[0].state,

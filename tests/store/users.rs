@@ -55,19 +55,19 @@ async fn a_user_is_found_by_id_name_and_address_with_groups_and_rights(base: Arc
 async fn a_name_that_is_another_ones_address_is_taken(base: Arc<Base>) {
     store_user(&base.store, "alice").await;
     let mut same_name = user("alice");
-    same_name.email_folded = "other@example.org".to_owned();
+    same_name.email_folded = "other@example.org".into();
     assert!(matches!(base.store.insert_user(&same_name, &[]).await, Err(StoreError::Taken("user name"))));
 
     let mut same_address = user("bob");
-    same_address.email_folded = "alice@example.org".to_owned();
+    same_address.email_folded = "alice@example.org".into();
     assert!(matches!(base.store.insert_user(&same_address, &[]).await, Err(StoreError::Taken("mail address"))));
 
     let mut named_like_an_address = user("carol");
-    named_like_an_address.name_folded = "alice@example.org".to_owned();
+    named_like_an_address.name_folded = "alice@example.org".into();
     assert!(matches!(base.store.insert_user(&named_like_an_address, &[]).await, Err(StoreError::Taken("user name"))));
 
     let mut own_address = user("dora");
-    own_address.name_folded = "dora@example.org".to_owned();
+    own_address.name_folded = "dora@example.org".into();
     base.store.insert_user(&own_address, &[]).await.unwrap();
     assert_eq!(base.store.count_users().await.unwrap(), 2, "what was refused left something behind");
 }

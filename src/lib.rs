@@ -1,6 +1,8 @@
 //! Vantail: a reverse-proxy authentication gateway that **holds** a sensitive request until a token validator confirms it.
 pub mod account;
+pub mod app;
 pub mod audit;
+pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod edge;

@@ -10,6 +10,7 @@ use super::console::Console;
 use crate::account::{AccountError, Accounts};
 use crate::audit::Origin;
 use crate::identity::{SessionId, UserId};
+use crate::operation::Operations;
 use crate::store::sessions::{SessionRow, Stage};
 
 /// What to do with sessions.
@@ -43,16 +44,17 @@ pub(super) struct EndArguments {
 pub(super) async fn run(
     command: SessionCommand,
     accounts: &Accounts,
+    operations: &Operations,
     origin: &Origin,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
     match command {
         SessionCommand::List { user, json } => list(accounts, user.as_deref(), json, console).await,
         SessionCommand::End(EndArguments { session: Some(session), .. }) => {
-            end(session, accounts, origin, console).await
+            end(session, operations, origin, console, accounts).await
         }
         SessionCommand::End(EndArguments { user, .. }) => {
-            end_all(&user.unwrap_or_default(), accounts, origin, console).await
+            end_all(&user.unwrap_or_default(), operations, origin, console, accounts).await
         }
     }
 }
@@ -73,29 +75,18 @@ async fn list(accounts: &Accounts, user: Option<&str>, json: bool, console: &mut
     console.table(["SESSION", "USER", "STAGE", "SINCE", "LAST SEEN", "ADDRESS", "BROWSER"], &rows)
 }
 
-async fn end(
-    session: SessionId,
-    accounts: &Accounts,
-    origin: &Origin,
-    console: &mut Console<'_>,
-) -> Result<(), Failure> {
+async fn end(session: SessionId, operations: &Operations, origin: &Origin, console: &mut Console<'_>, accounts: &Accounts) -> Result<(), Failure> {
     let row = accounts.store.session_by_id(session).await.map_err(AccountError::from)?;
     let Some(row) = row else {
         return Err(Failure::failed(format!("there is no session {session}; see: vantail session list")));
     };
-    let event = origin.event("session.ended", "ok").about(row.user).on(session.to_string());
-    accounts
-        .store
-        .end_session(session, &[event.with("reason", "ended by command")])
-        .await
-        .map_err(AccountError::from)?;
+    operations.end_sessions(row.user, Some(session), origin).await.map_err(AccountError::from)?;
     console.say("ended")
 }
 
-async fn end_all(user: &str, accounts: &Accounts, origin: &Origin, console: &mut Console<'_>) -> Result<(), Failure> {
+async fn end_all(user: &str, operations: &Operations, origin: &Origin, console: &mut Console<'_>, accounts: &Accounts) -> Result<(), Failure> {
     let id = accounts.find(user).await?.user.id;
-    let event = origin.event("session.ended", "ok").about(id).on("all").with("reason", "ended by command");
-    let ended = accounts.store.end_sessions_of(id, None, &[event]).await.map_err(AccountError::from)?;
+    let ended = operations.end_sessions(id, None, origin).await.map_err(AccountError::from)?;
     console.say(format_args!("ended {ended}"))
 }
 

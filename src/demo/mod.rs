@@ -11,6 +11,7 @@
 pub mod app;
 pub mod files;
 pub mod inbox;
+pub mod seed;
 mod people;
 
 pub use app::LegacyApp;

@@ -31,6 +31,7 @@ mod look;
 pub mod rights;
 pub mod seal;
 pub mod service;
+mod sessions;
 mod standing;
 mod sweep;
 mod ticket;

@@ -1,0 +1,149 @@
+//! What goes on beside the requests: following changes, expiring, writing last uses, sending messages.
+//!
+//! Each task ends when `stop` is set. A task that meets a dead store says so once, keeps trying, and nobody trusts a
+//! cache meanwhile.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use super::Tools;
+use crate::identity::keys::KeyRing;
+use crate::notify::Worker;
+use crate::store::StoreError;
+use crate::store::changes::Change;
+
+/// How often operations are expired and withdrawn.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How often last uses of sessions are written.
+const LAST_SEEN: Duration = Duration::from_secs(5);
+/// How often dead rows are deleted and keys looked at.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+/// How long change marks are kept for slow followers.
+const CHANGES_KEPT: Duration = Duration::from_secs(60 * 60);
+/// How long the tries on a name that belongs to nobody are kept: longer than any sensible lock.
+const UNKNOWN_TRIES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long a dead store is left alone before it is asked again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Tells every task to end.
+pub(super) type Stop = watch::Receiver<bool>;
+
+/// Starts them all.
+pub(super) fn start(tools: &Tools, keys: &KeyRing, worker: Worker, stop: &Stop) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(follow_changes(tools.clone(), keys.clone(), worker.wake.clone(), stop.clone()));
+    tasks.spawn(every(SWEEP, stop.clone(), "operations.sweep", tools.clone(), |tools| async move {
+        tools.operations.sweep().await
+    }));
+    tasks.spawn(every(LAST_SEEN, stop.clone(), "sessions.last-seen", tools.clone(), |tools| async move {
+        tools.sessions.write_last_seen().await
+    }));
+    tasks.spawn(every(HOUSEKEEPING, stop.clone(), "housekeeping", tools.clone(), housekeeping));
+    let stopped = stopped(stop.clone());
+    tasks.spawn(async move { worker.run(stopped).await });
+    tasks
+}
+
+/// Resolves when the process is to end.
+pub(super) async fn stopped(mut stop: Stop) {
+    // An error means that the sender is gone, which is a stop too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn every<F, W>(period: Duration, stop: Stop, name: &'static str, tools: Tools, work: W)
+where
+    F: Future<Output = Result<(), StoreError>>,
+    W: Fn(Tools) -> F,
+{
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(period) => {}
+            () = stopped(stop.clone()) => return,
+        }
+        match work(tools.clone()).await {
+            Ok(()) if failing => {
+                failing = false;
+                info!(task = name, "works again");
+            }
+            Ok(()) => {}
+            Err(error) if failing => tracing::debug!(task = name, %error, "still fails"),
+            Err(error) => {
+                failing = true;
+                warn!(task = name, %error, "fails; it is tried again");
+            }
+        }
+    }
+}
+
+async fn housekeeping(tools: Tools) -> Result<(), StoreError> {
+    let now = tools.means.clock.now();
+    let idle = tools.policy.load().security.sessions.idle;
+    for session in tools.store.delete_dead_sessions(now, idle.map(|idle| now.minus(idle))).await? {
+        tools.sessions.forget(session);
+        tools.operations.session_ended(session).await?;
+    }
+    tools.store.forget_old_changes(now.minus(CHANGES_KEPT)).await?;
+    tools.store.forget_old_tries(now.minus(UNKNOWN_TRIES_KEPT)).await?;
+    Ok(())
+}
+
+async fn follow_changes(tools: Tools, keys: KeyRing, wake: std::sync::Arc<tokio::sync::Notify>, stop: Stop) {
+    loop {
+        tokio::select! {
+            error = follow_until_error(&tools, &keys, &wake) => {
+                tools.sessions.trust(false);
+                warn!(%error, "changes cannot be followed: every session is looked up in the database until they can");
+            }
+            () = stopped(stop.clone()) => return,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = stopped(stop.clone()) => return,
+        }
+    }
+}
+
+async fn follow_until_error(tools: &Tools, keys: &KeyRing, wake: &tokio::sync::Notify) -> StoreError {
+    let mut changes = match tools.store.follow_changes().await {
+        Ok(changes) => changes,
+        Err(error) => return error,
+    };
+    // Marks written before this moment were missed: nothing cached before it is believed.
+    tools.sessions.trust(true);
+    loop {
+        let marks = match changes.next().await {
+            Ok(marks) => marks,
+            Err(error) => return error,
+        };
+        for mark in marks {
+            if let Err(error) = take_note(tools, keys, wake, mark).await {
+                return error;
+            }
+        }
+    }
+}
+
+async fn take_note(
+    tools: &Tools,
+    keys: &KeyRing,
+    wake: &tokio::sync::Notify,
+    mark: Change,
+) -> Result<(), StoreError> {
+    match mark {
+        Change::Session(session) => {
+            tools.sessions.forget(session);
+            if tools.store.session_by_id(session).await?.is_none() {
+                tools.operations.session_ended(session).await?;
+            }
+        }
+        Change::User(user) => tools.sessions.forget_user(user),
+        Change::Operation(operation) => tools.operations.moved(&operation),
+        Change::Outbox => wake.notify_one(),
+        Change::Keys => keys.reload(&tools.store, &tools.keyring, tools.means.clock.now()).await?,
+    }
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! The demo, used by people: real browsers on the real program, its telephone page and its application.
 
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "shared by several test programs; each uses its part")]
 mod support;
 
 use std::io::{BufRead as _, BufReader};

@@ -4,6 +4,7 @@
 mod client;
 mod process;
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "shared by several test programs; each uses its part")]
 mod support;
 
 use std::collections::BTreeMap;

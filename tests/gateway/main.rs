@@ -1,6 +1,7 @@
 //! Whole gateways under attack and under use. Ids of the attack cases are in the tests' names.
 
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "shared by several test programs; each uses its part")]
 mod support;
 
 mod client;

@@ -307,7 +307,7 @@ async fn enrol(tools: &Tools, origin: &Origin, user: &User) {
         last_step: 0,
     };
     tools.store.put_second_factor(&row).await.unwrap();
-    assert!(tools.store.confirm_second_factor(id, 0, origin.now, &[]).await.unwrap());
+    assert!(tools.store.confirm_second_factor(id, 1, origin.now, &[]).await.unwrap());
 }
 
 fn seed_of(name: &str) -> Vec<u8> {

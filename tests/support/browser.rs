@@ -20,9 +20,12 @@ pub const TELEPHONE: (u32, u32) = (360, 740);
 pub struct Browser {
     /// For whatever is not here.
     pub client: Client,
-    driver: Child,
+    _driver: Driver,
     _profile: tempfile::TempDir,
 }
+
+/// The driver's process. A driver that is told to end takes its browser along.
+struct Driver(Child);
 
 /// How a browser is set up.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +58,7 @@ impl Browser {
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let connecting = builder.capabilities(capabilities).connect(&address);
         let client = soon("starting the browser", connecting).await.expect("a browser");
-        let browser = Self { client, driver, _profile: profile };
+        let browser = Self { client, _driver: driver, _profile: profile };
         browser.resize(setup.window).await;
         browser
     }
@@ -130,11 +133,10 @@ impl Browser {
     }
 }
 
-impl Drop for Browser {
-    /// A driver that is told to end takes its browser along.
+impl Drop for Driver {
     fn drop(&mut self) {
-        let _told = Command::new("kill").args(["-TERM", &self.driver.id().to_string()]).status();
-        let _ended = self.driver.wait();
+        let _told = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        let _ended = self.0.wait();
     }
 }
 
@@ -157,7 +159,7 @@ impl fantoccini::wd::WebDriverCompatibleCommand for DevTools {
 }
 
 /// Starts the driver on a port of its choice and reads which.
-fn start_driver(home: &Path) -> (Child, u16) {
+fn start_driver(home: &Path) -> (Driver, u16) {
     let mut driver = Command::new("chromedriver")
         .args(["--port=0", "--log-level=SEVERE"])
         .env("HOME", home)
@@ -168,7 +170,7 @@ fn start_driver(home: &Path) -> (Child, u16) {
         .spawn()
         .expect("chromedriver is installed: apt-get install chromium-driver");
     let port = port_said(driver.stdout.take().expect("piped above"));
-    (driver, port)
+    (Driver(driver), port)
 }
 
 /// `ChromeDriver was started successfully on port 41237.`

@@ -299,7 +299,7 @@ fn a_title_is_made_of_the_requests_own_parts() {
     let Decision::Hold(rule) = decide(&policy, &probe.site, &probe.facts(), &carol(), NOW) else { panic!("not held") };
     assert_eq!(rule.title("en", &probe.facts()), "delete ab");
     assert_eq!(rule.title("fr", &probe.facts()), "delete ab");
-    assert_eq!(rule.hold.as_ref().unwrap().expires, Duration::from_secs(20 * 60));
+    assert_eq!(rule.hold.as_ref().unwrap().expires, Duration::from_mins(20));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::policy::file::{CasesFile, NetworksFile, SecurityFile, SiteFile};
 use crate::policy::{self, Policy};
 
 /// `vantail config …`
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Copy, Subcommand)]
 pub enum ConfigCommand {
     /// Tell every mistake of the configuration and of the policy it names.
     Check {

@@ -157,18 +157,11 @@ impl Checker {
     }
 
     fn portal(&mut self, said: &PortalFile) -> Portal {
-        let url = said.url.as_deref().and_then(|text| match origin(text) {
-            Some(url) => Some(url),
-            None => {
-                let what = format!("`{text}` is not an address of the portal");
-                self.fault(
-                    "/portal/url",
-                    what,
-                    "write scheme and host, like \"https://gate.example.org\", without a path",
-                );
-                None
-            }
-        });
+        let url = said.url.as_deref().and_then(origin);
+        if let (Some(text), None) = (&said.url, &url) {
+            let what = format!("`{text}` is not an address of the portal");
+            self.fault("/portal/url", what, "write scheme and host, like \"https://gate.example.org\", without a path");
+        }
         if said.networks.as_ref().is_some_and(Vec::is_empty) {
             self.fault(
                 "/portal/networks",
@@ -210,12 +203,12 @@ impl Checker {
 
     fn mail(&mut self, said: MailFile) -> Mail {
         let password = self.secret("/mail/password", said.password, said.password_file.as_deref());
-        match said.url.parse::<http::Uri>().ok().filter(|url| matches!(url.scheme_str(), Some("smtp" | "smtps"))) {
-            Some(url) => self.mail_user(&url, password.is_some()),
-            None => {
-                let remedy = "write it like \"smtp://mail.example.org:25\" or \"smtps://user@mail.example.org\"";
-                self.fault("/mail/url", "this is not the address of a mail server", remedy);
-            }
+        let url = said.url.parse::<http::Uri>().ok();
+        if let Some(url) = url.filter(|url| matches!(url.scheme_str(), Some("smtp" | "smtps"))) {
+            self.mail_user(&url, password.is_some());
+        } else {
+            let remedy = "write it like \"smtp://mail.example.org:25\" or \"smtps://user@mail.example.org\"";
+            self.fault("/mail/url", "this is not the address of a mail server", remedy);
         }
         let address = said.from.rsplit('<').next().unwrap_or_default().trim_end_matches('>');
         if !address.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty()) {
@@ -284,22 +277,20 @@ impl Checker {
                 None
             }
             (written, None) => written,
-            (None, Some(file)) => {
-                let path = self.path(file);
-                match std::fs::read_to_string(&path) {
-                    Ok(text) if !text.trim().is_empty() => Some(SecretText::new(text.trim_end_matches(['\r', '\n']))),
-                    Ok(_) => {
-                        self.fault(&file_at, format!("{} is empty", path.display()), "write the secret into it");
-                        None
-                    }
-                    Err(error) => {
-                        let what = format!("{} cannot be read: {error}", path.display());
-                        self.fault(&file_at, what, "name a file that the gateway's user can read");
-                        None
-                    }
-                }
-            }
+            (None, Some(file)) => self.secret_in(&file_at, &self.path(file)),
         }
+    }
+
+    fn secret_in(&mut self, at: &str, path: &Path) -> Option<SecretText> {
+        let (what, remedy) = match std::fs::read_to_string(path) {
+            Ok(text) if !text.trim().is_empty() => return Some(SecretText::new(text.trim_end_matches(['\r', '\n']))),
+            Ok(_) => (format!("{} is empty", path.display()), "write the secret into it"),
+            Err(error) => {
+                (format!("{} cannot be read: {error}", path.display()), "name a file that the gateway's user can read")
+            }
+        };
+        self.fault(at, what, remedy);
+        None
     }
 }
 
@@ -332,7 +323,7 @@ impl Templates<'_> {
                 Some("to" | "text") => {}
                 Some("secret") if self.has_secret => {}
                 Some("secret") => {
-                    checker.fault(at, "${secret} stands for a secret that is not given", "add `secret_file`")
+                    checker.fault(at, "${secret} stands for a secret that is not given", "add `secret_file`");
                 }
                 _ => checker.fault(at, "there is a placeholder of no meaning", "use ${to}, ${text} and ${secret}"),
             }

@@ -1,6 +1,6 @@
 //! Compares a value with a JSON schema, as far as the schemas of this program go: objects, maps, lists, texts, numbers, words.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Something that does not fit its schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,31 +42,35 @@ fn visit(schema: &Value, value: &mut Value, pointer: &str, found: &mut Vec<Wrong
 
 fn visit_object(schema: &Value, value: &mut Value, pointer: &str, found: &mut Vec<Wrong>) {
     let Some(object) = value.as_object_mut() else { return };
-    let none = serde_json::Map::new();
+    let none = Map::new();
     let known = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
     let of_any = schema.get("additionalProperties").filter(|any| any.is_object());
     object.retain(|key, value| {
         let place = super::document::child(pointer, key);
-        match known.get(key).or(of_any) {
-            Some(schema) => visit(schema, value, &place, found),
-            None => {
-                found.push(unknown_key(key, known.keys().map(String::as_str), place));
-                false
-            }
+        if let Some(schema) = known.get(key).or(of_any) {
+            return visit(schema, value, &place, found);
         }
+        found.push(unknown_key(key, known.keys().map(String::as_str), place));
+        false
     });
+    add_missing(schema, object, pointer, found);
+}
+
+/// Tells what is required and missing, and puts something neutral there.
+fn add_missing(schema: &Value, object: &mut Map<String, Value>, pointer: &str, found: &mut Vec<Wrong>) {
     let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     for key in required {
         if !object.contains_key(key) {
+            let of = schema.get("properties").and_then(|known| known.get(key));
             let place = super::document::child(pointer, key);
             if !found.iter().any(|wrong| wrong.pointer == place) {
                 found.push(Wrong {
                     pointer: place,
                     what: format!("`{key}` is missing"),
-                    remedy: format!("add `{key}`{}", described(known.get(key))),
+                    remedy: format!("add `{key}`{}", described(of)),
                 });
             }
-            object.insert(key.to_owned(), known.get(key).map_or(Value::Null, neutral));
+            object.insert(key.to_owned(), of.map_or(Value::Null, neutral));
         }
     }
 }

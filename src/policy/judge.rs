@@ -25,7 +25,7 @@ use crate::identity::{Caller, SignedIn, User};
 use crate::time::Timestamp;
 
 /// A proof dated later than now by no more than this counts as fresh: gateways' clocks differ a little.
-const CLOCK_SLACK: std::time::Duration = std::time::Duration::from_secs(60);
+const CLOCK_SLACK: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// Who asks, and whether address, factors and freshness are looked at.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +89,7 @@ impl<'a> Judge<'a> {
         let mut strictest = if named.more_in_body { Some(Outcome::ReadBody) } else { None };
         for key in self.facts.target.keys() {
             for method in std::iter::once(self.facts.method).chain(&named.methods) {
-                strictest = Outcome::stricter(strictest, self.first_match(key, method));
+                strictest = Some(with(strictest, self.first_match(key, method), Outcome::stricter));
             }
         }
         strictest.unwrap_or(Outcome::Refuse(Refusal::NoRule))
@@ -145,13 +145,13 @@ impl<'a> Judge<'a> {
     /// unless every possible rule wants more of the caller first.
     fn first_match(&self, key: &str, method: &Method) -> Outcome<'a> {
         let mut either: Option<Outcome<'a>> = None;
-        let mut weakest_by_body: Option<Outcome<'a>> = None;
+        let mut by_body: Option<Outcome<'a>> = None;
         let mut decided = Outcome::Refuse(Refusal::NoRule);
         for rule in self.site.candidates(key).filter(|rule| !rule.report_only) {
             match self.matches(rule, method) {
                 Matched::Miss => {}
-                Matched::Either => either = Outcome::stricter(either, self.require(rule)),
-                Matched::NeedsBody => weakest_by_body = Outcome::weaker(weakest_by_body, self.require(rule)),
+                Matched::Either => either = Some(with(either, self.require(rule), Outcome::stricter)),
+                Matched::NeedsBody => by_body = Some(with(by_body, self.require(rule), Outcome::weaker)),
                 Matched::Refused(refusal) => {
                     decided = Outcome::Refuse(refusal);
                     break;
@@ -162,12 +162,11 @@ impl<'a> Judge<'a> {
                 }
             }
         }
-        let decided = match Outcome::weaker(weakest_by_body.clone(), decided.clone()) {
-            Some(least) if weakest_by_body.is_some() && least.rank() > Outcome::ReadBody.rank() => least,
-            Some(_) if weakest_by_body.is_some() => Outcome::ReadBody,
-            _ => decided,
-        };
-        Outcome::stricter(either, decided.clone()).unwrap_or(decided)
+        if let Some(by_body) = by_body {
+            let least = Outcome::weaker(by_body, decided);
+            decided = if least.rank() > Outcome::ReadBody.rank() { least } else { Outcome::ReadBody };
+        }
+        with(either, decided, Outcome::stricter)
     }
 
     /// Whether `rule` matches, its path aside.
@@ -301,7 +300,7 @@ fn header_fields(headers: &HeaderMap) -> Fields {
 
 // === impl Outcome ===
 
-impl<'a> Outcome<'a> {
+impl Outcome<'_> {
     const fn rank(&self) -> u8 {
         match self {
             Self::Forward(_) => 0,
@@ -326,9 +325,8 @@ impl<'a> Outcome<'a> {
     }
 
     /// The stricter of two; of two that ask for more, what both ask; of two that hold, the one with more confirmations.
-    fn stricter(one: Option<Self>, other: Self) -> Option<Self> {
-        let Some(one) = one else { return Some(other) };
-        Some(match (&one, &other) {
+    fn stricter(one: Self, other: Self) -> Self {
+        match (&one, &other) {
             (Self::StepUp(a), Self::StepUp(b)) => Self::StepUp(StepUp {
                 factors: a.factors.max(b.factors),
                 fresh: [a.fresh, b.fresh].into_iter().flatten().min(),
@@ -336,14 +334,23 @@ impl<'a> Outcome<'a> {
             (Self::Hold(a), Self::Hold(b)) if confirmations(b) > confirmations(a) => other,
             _ if other.rank() > one.rank() => other,
             _ => one,
-        })
+        }
     }
 
-    fn weaker(one: Option<Self>, other: Self) -> Option<Self> {
-        match one {
-            Some(one) if one.rank() <= other.rank() => Some(one),
-            _ => Some(other),
-        }
+    fn weaker(one: Self, other: Self) -> Self {
+        if one.rank() <= other.rank() { one } else { other }
+    }
+}
+
+/// `one` and `other` by `choose`; where there is no `one` yet, `other`.
+fn with<'a>(
+    one: Option<Outcome<'a>>,
+    other: Outcome<'a>,
+    choose: fn(Outcome<'a>, Outcome<'a>) -> Outcome<'a>,
+) -> Outcome<'a> {
+    match one {
+        Some(one) => choose(one, other),
+        None => other,
     }
 }
 

@@ -152,3 +152,78 @@ impl Alike {
 fn warning(origin: &Origin, what: String, remedy: &str) -> Warning {
     Warning(Fault::new(&origin.file, origin.line, what, remedy))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::load::{Texts, check};
+    use crate::policy::probe::person;
+
+    fn policy(rules: &str) -> Policy {
+        let site = format!("name = \"s\"\nhosts = [\"s.test\"]\nbackends = [\"http://127.0.0.1:9\"]\n{rules}");
+        check(&Texts { sites: vec![("s.toml".into(), site)], ..Texts::default() }).unwrap().0
+    }
+
+    fn told(policy: &Policy) -> Vec<String> {
+        spellings(policy).iter().map(ToString::to_string).collect()
+    }
+
+    const GUARDED: &str = "[[rule]]\nname = \"admin\"\npaths = [\"/admin/**\"]\naccess = \"signed-in\"\ngroups = [\"admins\"]\n\
+        [[rule]]\nname = \"rest\"\npaths = [\"/**\"]\naccess = \"signed-in\"\n";
+
+    fn validator(groups: &[&str]) -> User {
+        let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
+        User { rights: vec![Right::TokenValidator], ..person("val", &groups) }
+    }
+
+    #[test]
+    fn spellings_that_get_around_a_rule_are_told() {
+        let found = told(&policy(GUARDED));
+        assert_eq!(found.len(), 2, "{found:#?}");
+        assert!(found[0].starts_with("s.toml:4: a backend that decodes twice would read /admin%252Fx"), "{}", found[0]);
+        assert!(found[1].contains("a backend that ignores case would read /ADMIN/X"), "{}", found[1]);
+    }
+
+    #[test]
+    fn a_policy_that_closes_them_is_quiet() {
+        let twice = "[[rule]]\nname = \"twice\"\npaths = [\"/**/*%25*/**\"]\naccess = \"denied\"\n";
+        assert_eq!(told(&policy(&format!("path_case = \"insensitive\"\n{twice}{GUARDED}"))), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_encoded_slash_that_gets_around_a_rule_is_told() {
+        let found = told(&policy(&format!("path_case = \"insensitive\"\nencoded_slash = [\"/**\"]\n{GUARDED}")));
+        assert!(found.iter().any(|warning| warning.contains("a backend that decodes %2F")), "{found:#?}");
+    }
+
+    #[test]
+    fn a_rule_that_is_stricter_for_the_other_spelling_is_no_news() {
+        let open = "[[rule]]\nname = \"open\"\npaths = [\"/shop/**\"]\naccess = \"open\"\n";
+        assert_eq!(told(&policy(open)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_hold_that_nobody_could_confirm_is_told() {
+        let held = policy(
+            "[[rule]]\nname = \"held\"\npaths = [\"/x\"]\naccess = \"signed-in\"\n[rule.hold]\nconfirmations = 2\nvalidators = [\"leads\"]\n",
+        );
+        let enough = [(validator(&["leads"]), true), (validator(&["leads"]), true)];
+        assert_eq!(unconfirmable(&held, &enough), []);
+        let no_phone = [(validator(&["leads"]), true), (validator(&["leads"]), false)];
+        let found = unconfirmable(&held, &no_phone);
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0].0.what.contains("it needs 2 token validator(s) in leads with a phone, and there are 1"),
+            "{}",
+            found[0]
+        );
+        assert_eq!(found[0].0.remedy, "give a phone number to those who hold the right");
+        let elsewhere = [(validator(&["leads"]), true), (validator(&["others"]), true)];
+        assert_eq!(
+            unconfirmable(&held, &elsewhere)[0].0.remedy,
+            "grant the right token-validator to more people, with a phone number"
+        );
+        let disabled = User { state: UserState::Disabled, ..validator(&["leads"]) };
+        assert_eq!(unconfirmable(&held, &[(validator(&["leads"]), true), (disabled, true)]).len(), 1);
+    }
+}

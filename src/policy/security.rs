@@ -109,9 +109,6 @@ impl Who {
 
 // === defaults, as docs/policies.md states them ===
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-
 impl Default for Passwords {
     fn default() -> Self {
         Self { minimum_length: 12 }
@@ -120,13 +117,13 @@ impl Default for Passwords {
 
 impl Default for Lockout {
     fn default() -> Self {
-        Self { attempts: 5, duration: 30 * MINUTE }
+        Self { attempts: 5, duration: Duration::from_mins(30) }
     }
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { idle: Some(15 * MINUTE), lifetime: 12 * HOUR, maximum_per_user: None }
+        Self { idle: Some(Duration::from_mins(15)), lifetime: Duration::from_hours(12), maximum_per_user: None }
     }
 }
 
@@ -139,12 +136,12 @@ impl Default for SecondFactor {
 impl Default for Holding {
     fn default() -> Self {
         Self {
-            expires: 15 * MINUTE,
-            token_lifetime: 15 * MINUTE,
+            expires: Duration::from_mins(15),
+            token_lifetime: Duration::from_mins(15),
             token_attempts: 5,
             body_limit: 1 << 20,
             answer_limit: 1 << 20,
-            keep_answer: 24 * HOUR,
+            keep_answer: Duration::from_hours(24),
         }
     }
 }

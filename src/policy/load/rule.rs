@@ -37,9 +37,10 @@ impl Reading<'_, SiteFile> {
                 "name it: the log and the audit trail call it by that",
             );
         }
-        let matcher = self.matcher(&at, said, around.fold)?;
+        let matcher = self.matcher(&at, said, around.fold);
         let demand = self.demand(&at, said, around);
-        let hold = said.hold.as_ref().map(|hold| self.hold(&at, said, hold, &matcher.paths, around.security));
+        let paths = matcher.as_ref().map_or(&[][..], |matcher| &matcher.paths);
+        let hold = said.hold.as_ref().map(|hold| self.hold(&at, said, hold, paths, around.security));
         self.contradictions(&at, said);
         Some(Rule {
             name: said.name.clone(),
@@ -47,7 +48,7 @@ impl Reading<'_, SiteFile> {
             hold,
             version: version(around.site, said),
             report_only: said.report_only,
-            matcher,
+            matcher: matcher?,
             demand,
             origin: Origin { file: self.file.as_path().into(), line: self.document.line(&at) },
         })

@@ -1,1 +1,231 @@
+use super::*;
 
+const HEAD: &str = "name = \"s\"\nhosts = [\"s.test\"]\nbackends = [\"http://127.0.0.1:9\"]\n";
+const NETWORKS: &str = "office = [\"192.0.2.0/24\"]\nhome = [\"198.51.100.0/24\"]\nnobody = []\n";
+
+fn texts(sites: &[&str], security: &str) -> Texts {
+    let site = |(index, text): (usize, &&str)| (PathBuf::from(format!("s{index}.toml")), (*text).to_owned());
+    Texts {
+        networks: Some(("networks.toml".into(), NETWORKS.to_owned())),
+        security: Some(("security.toml".into(), security.to_owned())),
+        sites: sites.iter().enumerate().map(site).collect(),
+    }
+}
+
+/// The faults of a site whose lines from 4 on are `rules`.
+fn faults(rules: &str) -> String {
+    let text = format!("{HEAD}{rules}");
+    told(check(&texts(&[&text], "")).unwrap_err())
+}
+
+fn told(faults: Vec<Fault>) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn sound(rules: &str) -> (Policy, Vec<Warning>) {
+    check(&texts(&[&format!("{HEAD}{rules}")], "")).unwrap_or_else(|faults| panic!("{}", told(faults)))
+}
+
+#[test]
+fn every_fault_of_a_rule_is_told_at_once_with_line_and_remedy() {
+    let found = faults(
+        r#"[[rule]]
+name = "one"
+methods = ["get", "CONNECT", "PURGE"]
+paths = ["static/**", "/x{id}"]
+acces = "open"
+networks = ["ofice"]
+[[rule]]
+name = "two"
+paths = ["/two"]
+access = "open"
+groups = ["admins"]
+factors = 3
+fresh = "soon"
+[rule.hold]
+title = { en = "Two {id}", de = "Zwei" }
+confirmations = 0
+expires = 0
+[[rule]]
+name = "two"
+paths = ["/three"]
+access = "signed-in"
+networks = ["nobody"]
+form = { action = "{a" }
+"#,
+    );
+    insta::assert_snapshot!(found, @r#"
+    s0.toml:4: `access` is missing; add `access`: `open`: anybody; `signed-in`: a live session; `denied`: nobody.
+    s0.toml:6: unknown method `get`; write one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, in capitals
+    s0.toml:6: CONNECT is never forwarded; remove it: such requests are refused with 405
+    s0.toml:6: unknown method `PURGE`; write one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, in capitals
+    s0.toml:7: a path pattern starts with `/`; write the whole path, as in "/admin/**"
+    s0.toml:7: braces stand for a whole segment; write {name} alone between two `/`, letters, digits and _
+    s0.toml:8: unknown key `acces`; did you mean `access`?
+    s0.toml:9: there is no network called `ofice`; add it to networks.toml, or use one of: home, nobody, office
+    s0.toml:14: `groups` says who among those signed in, and the rule asks nobody to sign in; write access = "signed-in", or remove it
+    s0.toml:15: `factors` cannot be 3; write a number from 1 to 2
+    s0.toml:16: this is not a duration; write a duration like "90s", "15m", "12h" or "30d"
+    s0.toml:16: `fresh` says who among those signed in, and the rule asks nobody to sign in; write access = "signed-in", or remove it
+    s0.toml:17: an open rule cannot hold: nobody is known to have asked; write access = "signed-in", or remove [rule.hold]
+    s0.toml:18: unknown key `de`; remove it; known here: en, fr
+    s0.toml:18: the title uses {id}, which none of the rule's paths names; write {id} as a segment of a path, or take it out of the title
+    s0.toml:19: `confirmations` cannot be 0; write a number from 1 to 20
+    s0.toml:20: `expires` cannot be off; write a duration like "15m"
+    s0.toml:22: the rule's name `two` is taken by a rule before it; give each rule of the site a name of its own
+    s0.toml:25: these networks hold no address, so nobody could ever come in; leave `networks` out, or name some
+    s0.toml:26: the glob `{a` cannot be read: error parsing glob '{a': unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?); use `*`, `?`, `{a,b}`, `[abc]`
+    "#);
+}
+
+#[test]
+fn every_fault_of_a_site_is_told() {
+    let text = "name = \"a b\"\nhosts = [\"http://s.test\", \"s.test:80\", \"é.test\"]\nbackends = [\"10.0.0.1:80\", \"http://h/x\", \"ftp://h\"]\n\
+        networks = [\"nowhere\"]\nencoded_slash = [\"x\"]\n[headers]\nuser = \"Host\"\nname = \"Remote_Email\"\n";
+    insta::assert_snapshot!(told(check(&texts(&[text], "")).unwrap_err()), @r#"
+    s0.toml: the site has no rule, so every request is refused; add a [[rule]]
+    s0.toml:1: the site's name is empty or holds blanks; give it a short name, like "crm"
+    s0.toml:2: `http://s.test` is not a host name; write the name alone, without http://, port or path
+    s0.toml:2: `s.test:80` is not a host name; write the name alone, without http://, port or path
+    s0.toml:2: `é.test` is not a host name; write it as the browser sends it, in its xn-- form
+    s0.toml:3: `10.0.0.1:80` is not a backend's address; write it like "http://10.0.0.5:8000", without a path
+    s0.toml:3: `http://h/x` is not a backend's address; write it like "http://10.0.0.5:8000", without a path
+    s0.toml:3: `ftp://h` is not a backend's address; write it like "http://10.0.0.5:8000", without a path
+    s0.toml:4: there is no network called `nowhere`; add it to networks.toml, or use one of: home, nobody, office
+    s0.toml:5: a path pattern starts with `/`; write the whole path, as in "/admin/**"
+    s0.toml:6: two identity headers have the same name; give each its own; `-` and `_` do not tell them apart
+    s0.toml:7: `host` is a header of HTTP itself; choose another name, like "Remote-User"
+    "#);
+}
+
+#[test]
+fn a_rule_that_can_never_match_is_a_fault() {
+    let found = faults(
+        "[[rule]]\nname = \"all\"\npaths = [\"/**\"]\naccess = \"signed-in\"\n\
+         [[rule]]\nname = \"late\"\nmethods = [\"POST\"]\npaths = [\"/admin/{id}\"]\naccess = \"denied\"\n",
+    );
+    insta::assert_snapshot!(found, @r#"
+    s0.toml:11: the rule `late` can never match: `all` match everything it would; move it before them, or remove it
+    "#);
+}
+
+#[test]
+fn rules_that_together_leave_nothing_are_seen() {
+    let found = faults(
+        "[[rule]]\nname = \"reads\"\nmethods = [\"GET\", \"OPTIONS\"]\npaths = [\"/a/**\"]\naccess = \"signed-in\"\n\
+         [[rule]]\nname = \"writes\"\nmethods = [\"POST\", \"PUT\", \"PATCH\", \"DELETE\"]\npaths = [\"/a/**\"]\naccess = \"signed-in\"\n\
+         [[rule]]\nname = \"late\"\npaths = [\"/a/b\"]\naccess = \"denied\"\n",
+    );
+    assert!(found.contains("`reads`, `writes` match everything it would"), "{found}");
+}
+
+#[test]
+fn a_rule_with_other_conditions_or_that_only_reports_is_in_nobodys_way() {
+    sound(
+        "[[rule]]\nname = \"some\"\npaths = [\"/a\"]\nquery = { x = \"1\" }\naccess = \"signed-in\"\n\
+         [[rule]]\nname = \"tried\"\npaths = [\"/**\"]\naccess = \"denied\"\nreport_only = true\n\
+         [[rule]]\nname = \"rest\"\npaths = [\"/a\"]\naccess = \"signed-in\"\n",
+    );
+}
+
+#[test]
+fn a_path_that_can_never_match_is_a_warning() {
+    let (_, warnings) = sound(
+        "[[rule]]\nname = \"a\"\npaths = [\"/a/**\"]\naccess = \"signed-in\"\n\
+         [[rule]]\nname = \"b\"\npaths = [\"/a/x\", \"/b\"]\naccess = \"denied\"\n",
+    );
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings[0].0.line, 10);
+    assert!(warnings[0].0.what.contains("`/a/x`"), "{}", warnings[0]);
+}
+
+#[test]
+fn networks_without_a_common_address_are_a_fault() {
+    let found = faults(
+        "networks = [\"office\"]\n[[rule]]\nname = \"a\"\npaths = [\"/a\"]\naccess = \"signed-in\"\nnetworks = [\"home\"]\n",
+    );
+    assert!(found.starts_with("s0.toml:9: the rule's networks and the site's have no address in common"), "{found}");
+}
+
+#[test]
+fn names_and_hosts_are_taken_once() {
+    let rule = "[[rule]]\nname = \"a\"\naccess = \"signed-in\"\n";
+    let one = format!("{HEAD}{rule}");
+    let other = format!("name = \"s\"\nhosts = [\"S.test.\"]\nbackends = [\"http://127.0.0.1:9\"]\n{rule}");
+    insta::assert_snapshot!(told(check(&texts(&[&one, &other], "")).unwrap_err()), @r#"
+    s1.toml:1: the site's name `s` is taken by s0.toml; give each site a name of its own
+    s1.toml:2: the host `s.test` is served already, by s0.toml; list each host in one site, once
+    "#);
+}
+
+#[test]
+fn a_site_without_rules_and_a_folder_without_sites_are_faults() {
+    assert!(faults("").contains("the site has no rule"));
+    let folder = tempfile::tempdir().unwrap();
+    assert!(load(folder.path()).is_err());
+    std::fs::create_dir(folder.path().join("sites")).unwrap();
+    assert!(told(load(folder.path()).unwrap_err()).contains("there is no site"));
+}
+
+#[test]
+fn security_has_its_defaults_and_zero_is_off() {
+    let security = |text: &str| {
+        check(&texts(&[&format!("{HEAD}[[rule]]\nname = \"a\"\naccess = \"signed-in\"\n")], text))
+            .map(|loaded| loaded.0.security)
+    };
+    let default = security("").unwrap();
+    assert_eq!((default.lockout.attempts, default.passwords.minimum_length), (5, 12));
+    assert_eq!(default.sessions.idle, Some(std::time::Duration::from_secs(900)));
+    let off = security(
+        "[lockout]\nminutes = 0\n[sessions]\nidle = 0\nmaximum_per_user = 0\n[second_factor]\nrequired = []\n",
+    )
+    .unwrap();
+    assert_eq!((off.lockout.attempts, off.sessions.idle, off.sessions.maximum_per_user), (0, None, None));
+    let wrong = security(
+        "profile = \"pci-dss\"\n[reset]\nforgot_password = true\n[sessions]\nlifetime = 0\nremember = \"30d\"\n\
+         [second_factor]\nrequired = [\"right:boss\", \"admins\", \"group:a\"]\nhidden = [\"group:a\"]\n\
+         [holding]\ntoken_attempts = 0\nbody_limit = \"1TB\"\nanswer_limit = \"1GiB\"\n",
+    );
+    insta::assert_snapshot!(told(wrong.unwrap_err()), @r#"
+    security.toml:1: unknown key `profile`; remove it; known here: passwords, lockout, sessions, second_factor, holding
+    security.toml:2: unknown key `reset`; remove it; known here: passwords, lockout, sessions, second_factor, holding
+    security.toml:5: `lifetime` cannot be off; write a duration like "15m"
+    security.toml:6: unknown key `remember`; remove it; known here: idle, lifetime, maximum_per_user
+    security.toml:8: there is no right `boss`; write "right:administrator", "right:token-validator" or "group:NAME"
+    security.toml:8: `admins` is neither a right nor a group; write "right:administrator", "right:token-validator" or "group:NAME"
+    security.toml:9: a second factor is both required and hidden; take it out of `hidden`, or out of `required`
+    security.toml:11: `token_attempts` cannot be off; write a number like 5
+    security.toml:12: this is not a size; write a size like "64KiB" or "1MiB", or a number of bytes
+    security.toml:13: this is larger than the database should hold; write 64MiB or less
+    "#);
+}
+
+#[test]
+fn the_version_of_a_rule_changes_with_whatever_bears_on_it_and_with_nothing_else() {
+    let rule = "[[rule]]\nname = \"a\"\npaths = [\"/a\"]\naccess = \"signed-in\"\n[rule.hold]\n";
+    let version = |text: &str| check(&texts(&[text], "")).unwrap().0.sites[0].rules[0].version.clone();
+    let plain = version(&format!("{HEAD}{rule}"));
+    assert_eq!(plain, version(&format!("# a remark\n{HEAD}networks = [\"office\"]\n{rule}")));
+    for changed in [
+        format!("{HEAD}{rule}confirmations = 2\n"),
+        format!("{HEAD}path_case = \"insensitive\"\n{rule}"),
+        format!("{HEAD}method_override = true\n{rule}"),
+        format!("{}{rule}", HEAD.replace(":9", ":10")),
+        format!("{HEAD}{}", rule.replace("\"/a\"", "\"/a\", \"/b\"")),
+    ] {
+        assert_ne!(plain, version(&changed), "{changed}");
+    }
+}
+
+#[test]
+fn a_policy_of_many_rules_is_read_and_decides() {
+    let mut text = HEAD.to_owned();
+    for n in 0..200 {
+        text += &format!(
+            "[[rule]]\nname = \"r{n}\"\npaths = [\"/part{n}/**\", \"/x/{{id}}/y{n}\"]\naccess = \"signed-in\"\n"
+        );
+    }
+    let policy = check(&texts(&[&text], "")).unwrap().0;
+    let found: Vec<&str> = policy.sites[0].candidates("/x/7/y199/").map(|rule| rule.name.as_str()).collect();
+    assert_eq!(found, ["r199"]);
+}

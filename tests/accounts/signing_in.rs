@@ -1,0 +1,209 @@
+//! From nothing to signed in: tokens, temporary passwords, what ends on the way, what the trail says.
+
+use std::collections::HashSet;
+
+use vantail::identity::Right;
+use vantail::secret::{SecretText, SessionToken};
+use vantail::session::{Browser, LoginError, NewPasswordFault, Presented, Step};
+
+use super::world::{PASSWORD, World, browser, is_over, is_refused, token_of};
+
+#[tokio::test]
+async fn sess_1_every_level_has_its_own_token_and_the_earlier_is_dead() {
+    let world = World::new().await;
+    world.user_with_factor("alice").await;
+    let before = SessionToken::generate(&vantail::secret::SystemRandom);
+    let after_password = world.pending("alice").await;
+    let after_code = token_of(&world.try_code(&after_password, &world.code()).await.unwrap());
+    assert!(world.lives(&after_code).await, "known in process now");
+    world.wait(60);
+    let again = token_of(&world.prove_again(&after_code, PASSWORD, Some(&world.code())).await.unwrap());
+    let all = [&before, &after_password, &after_code, &again].map(SessionToken::expose);
+    assert_eq!(all.iter().collect::<HashSet<_>>().len(), 4);
+    for dead in [&before, &after_password, &after_code] {
+        assert!(matches!(world.presents(dead).await, Presented::Dead));
+    }
+    assert!(world.lives(&again).await);
+}
+
+#[tokio::test]
+async fn a_sign_in_ends_the_session_the_browser_held() {
+    let world = World::new().await;
+    world.user("alice").await;
+    world.user("bob").await;
+    let (held, _) = world.signed_in("alice").await;
+    assert!(world.lives(&held).await);
+    let browser = Browser { presented: Some(held.clone()), ..browser() };
+    let password = || SecretText::new(PASSWORD);
+    let wrong = world.login.password(&world.security, "bob", SecretText::new("x"), &browser, &world.origin()).await;
+    assert!(is_refused(&wrong) && world.lives(&held).await, "a refused sign-in ends nothing");
+    world.login.password(&world.security, "bob", password(), &browser, &world.origin()).await.unwrap();
+    assert!(!world.lives(&held).await);
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session_at_once() {
+    let world = World::new().await;
+    world.user("alice").await;
+    let (token, _) = world.signed_in("alice").await;
+    assert!(world.lives(&token).await);
+    world.login.sign_out(&token, &world.origin()).await.unwrap();
+    assert!(!world.lives(&token).await);
+    world.login.sign_out(&token, &world.origin()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_temporary_password_leads_to_change_password_and_nowhere_else() {
+    let world = World::new().await;
+    let (alice, temporary) = world.user_with("alice", &[], None).await;
+    let temporary = temporary.unwrap();
+    let Ok(Step::ChangePassword(token)) = world.try_password("alice", temporary.expose()).await else {
+        panic!("not asked to change it")
+    };
+    assert!(matches!(world.presents(&token).await, Presented::Pending { .. }));
+    let row = world.row(&token).await;
+    let change = |new: &str| {
+        let new = SecretText::new(new);
+        let (world, row) = (&world, &row);
+        async move { world.login.change_password(&world.security, row, new, &browser(), &world.origin()).await }
+    };
+    let fault = |outcome| match outcome {
+        Err(LoginError::NewPassword(fault)) => fault,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(fault(change("short").await), NewPasswordFault::TooShort { minimum: 12 });
+    assert_eq!(fault(change(temporary.expose()).await), NewPasswordFault::Unchanged);
+    assert_eq!(fault(change(&"x".repeat(1025)).await), NewPasswordFault::TooLong);
+    let Ok(Step::SignedIn(live, _)) = change("a new and longer one").await else { panic!("not in") };
+    assert!(world.lives(&live).await);
+    assert!(matches!(world.presents(&token).await, Presented::Dead));
+    assert!(is_refused(&world.try_password("alice", temporary.expose()).await), "it works no more");
+    assert!(world.try_password("alice", "a new and longer one").await.is_ok());
+    assert!(is_over(&change("another one again").await), "the stage is behind");
+    assert!(!world.accounts().find("alice").await.unwrap().password_must_change);
+    assert_eq!(alice.name, "alice");
+}
+
+#[tokio::test]
+async fn a_temporary_password_does_not_get_past_the_second_factor() {
+    let world = World::new().await;
+    let alice = world.user_with_factor("alice").await;
+    let temporary = world.accounts().reset_password(alice.id, &world.command()).await.unwrap();
+    let Ok(Step::SecondFactor(pending)) = world.try_password("alice", temporary.expose()).await else {
+        panic!("not asked for the code")
+    };
+    let Ok(Step::ChangePassword(token)) = world.try_code(&pending, &world.code()).await else {
+        panic!("not asked to change it")
+    };
+    let (row, new) = (world.row(&token).await, SecretText::new("a new and longer one"));
+    let step = world.login.change_password(&world.security, &row, new, &browser(), &world.origin()).await.unwrap();
+    let Step::SignedIn(_, signed_in) = step else { panic!("not in") };
+    assert_eq!(signed_in.factors(), 2);
+}
+
+#[tokio::test]
+async fn a_validator_with_a_temporary_password_changes_it_then_enrols() {
+    let world = World::new().await;
+    let (_, temporary) = world.user_with("val", &[Right::TokenValidator], None).await;
+    let Ok(Step::ChangePassword(token)) = world.try_password("val", temporary.unwrap().expose()).await else {
+        panic!("not asked to change it")
+    };
+    let (row, new) = (world.row(&token).await, SecretText::new("a new and longer one"));
+    let step = world.login.change_password(&world.security, &row, new, &browser(), &world.origin()).await.unwrap();
+    assert!(matches!(step, Step::Enrol(_)));
+    let live = world.enrol(&token_of(&step)).await;
+    assert!(world.lives(&live).await);
+}
+
+#[tokio::test]
+async fn a_changed_temporary_password_ends_the_other_sessions() {
+    let world = World::new().await;
+    let alice = world.user("alice").await;
+    let (other, _) = world.signed_in("alice").await;
+    assert!(world.lives(&other).await);
+    let temporary = world.accounts().reset_password(alice.id, &world.command()).await.unwrap();
+    world.sessions().forget_user(alice.id);
+    assert!(!world.lives(&other).await, "the reset ended it");
+    let Ok(Step::ChangePassword(one)) = world.try_password("alice", temporary.expose()).await else { panic!() };
+    let Ok(Step::ChangePassword(two)) = world.try_password("alice", temporary.expose()).await else { panic!() };
+    let (row, new) = (world.row(&one).await, SecretText::new("a new and longer one"));
+    world.login.change_password(&world.security, &row, new, &browser(), &world.origin()).await.unwrap();
+    assert!(matches!(world.presents(&two).await, Presented::Dead), "a second holder of the temporary one is out");
+}
+
+#[tokio::test]
+async fn beyond_the_limit_the_oldest_sessions_end() {
+    let mut world = World::new().await;
+    world.security.sessions.maximum_per_user = Some(2);
+    world.user_with_factor("alice").await;
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        world.wait(60);
+        let pending = world.pending("alice").await;
+        tokens.push(token_of(&world.try_code(&pending, &world.code()).await.unwrap()));
+    }
+    let mut alive = Vec::new();
+    for token in &tokens {
+        alive.push(world.lives(token).await);
+    }
+    assert_eq!(alive, [false, true, true]);
+}
+
+#[tokio::test]
+async fn an_older_weaker_hash_is_made_stronger_when_its_password_is_given() {
+    let world = World::new().await;
+    let alice = world.user("alice").await;
+    let weak = vantail::account::HashPool::start(
+        1,
+        1,
+        vantail::account::Strength { memory: 8, passes: 1 },
+        world.accounts().random.clone(),
+    )
+    .unwrap();
+    let hash = weak.hash(SecretText::new(PASSWORD)).await.unwrap();
+    world.store.set_password(alice.id, &hash, false, world.now(), None, &[]).await.unwrap();
+    let stored = || async { world.accounts().find("alice").await.unwrap().password_hash.unwrap() };
+    assert!(is_refused(&world.try_password("alice", "wrong").await));
+    assert_eq!(stored().await, hash);
+    world.signed_in("alice").await;
+    assert_ne!(stored().await, hash);
+    world.signed_in("alice").await;
+}
+
+#[tokio::test]
+async fn log_3_the_trail_tells_one_line_for_every_act_and_no_secret() {
+    let world = World::new().await;
+    let alice = world.user("alice").await;
+    let begin = world.acts().await.len();
+    let _refused = world.try_password("alice", "marked-wrong-password").await;
+    let _refused = world.try_password("no-one-of-that-name", "marked-wrong-password").await;
+    let (token, _) = world.signed_in("alice").await;
+    let token = world.enrol(&token).await;
+    let code = world.code();
+    world.login.sign_out(&token, &world.origin()).await.unwrap();
+    assert_eq!(
+        world.acts().await[begin..],
+        [
+            "login.refused",
+            "login.refused",
+            "login.password",
+            "login.signed-in",
+            "second-factor.enrolled",
+            "session.ended",
+            "session.ended"
+        ]
+    );
+    let trail = world.trail().await;
+    let refused = &trail[begin];
+    assert_eq!((refused.user, refused.actor, refused.result.as_str()), (Some(alice.id), None, "refused"));
+    assert_eq!(refused.address.as_deref(), Some("127.0.0.1"));
+    assert!(trail[begin + 1].target.as_deref().unwrap().starts_with("unknown:"));
+    let told = serde_json::to_string(&trail).unwrap();
+    for secret in ["marked-wrong-password", PASSWORD, &code, &token.expose(), "no-one-of-that-name"] {
+        assert!(!told.contains(secret), "{secret} is in the trail");
+    }
+    let stored = String::from_utf8_lossy(&world.database()).into_owned();
+    for secret in ["marked-wrong-password", PASSWORD, &token.expose()] {
+        assert!(!stored.contains(secret), "{secret} is in the database");
+    }
+}

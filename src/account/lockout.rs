@@ -78,6 +78,11 @@ impl Attempt {
         if policy.attempts == 0 {
             return Ok(Ok((Self { subject, counted: false }, false)));
         }
+        // A lock in force is seen by a read: a flood of guesses does not queue up for the database's one writer.
+        let counter = store.lockout(subject.as_str()).await?;
+        if let Some(until) = counter.and_then(|counter| counter.locked_until).filter(|until| now < *until) {
+            return Ok(Err(Locked { until }));
+        }
         match store.reserve_try(subject.as_str(), policy.attempts, policy.duration, now).await? {
             Reserved::Try { last, .. } => Ok(Ok((Self { subject, counted: true }, last))),
             Reserved::Locked { until } => Ok(Err(Locked { until })),

@@ -19,7 +19,8 @@ async fn auth_1_a_thousand_parallel_guesses_cost_five_hashes() {
         tokio::spawn(async move { world.try_password("alice", &format!("guess {number}")).await })
     });
     for guess in guesses.collect::<Vec<_>>() {
-        assert!(is_refused(&guess.await.unwrap()));
+        let outcome = guess.await.unwrap();
+        assert!(is_refused(&outcome), "{outcome:?}");
     }
     assert_eq!(world.computed() - before, 5);
     assert!(is_refused(&world.try_password("alice", PASSWORD).await), "right, but locked");

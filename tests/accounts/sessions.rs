@@ -106,7 +106,6 @@ async fn sess_3_what_another_process_ends_is_refused_once_told() {
     let command = world.command();
 
     let (token, signed_in) = world.signed_in("alice").await;
-    follow(&world, &mut changes).await;
     assert!(world.lives(&token).await);
     other.accounts.store.end_session(signed_in.session, &[]).await.unwrap();
     tokio::time::timeout(Duration::from_secs(1), follow(&world, &mut changes)).await.expect("told within a second");

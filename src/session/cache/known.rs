@@ -121,10 +121,12 @@ impl Known {
         if !index.trusted || self.epoch() != epoch {
             return;
         }
-        index.add(entry);
         let mut pushed_out = Vec::new();
         self.entries.insert_with_lifecycle(entry.digest, Arc::clone(entry), &mut pushed_out);
+        // What it replaces is among them, under the same digest: the index forgets first and learns last, for a session that
+        // is known without being in the index could never be forgotten.
         pushed_out.iter().for_each(|gone| index.remove(gone));
+        index.add(entry);
     }
 
     pub(super) fn forget(&self, session: SessionId) {

@@ -27,10 +27,14 @@ fn entry(user: u128, session: u128) -> Arc<Entry> {
         valid_from: None,
         valid_until: Some(NOW.plus(Duration::from_secs(6 * 3600))),
     };
-    let row = SessionRow {
+    Arc::new(Entry::new(&row(user.id.0.as_u128(), session), user))
+}
+
+fn row(user: u128, session: u128) -> SessionRow {
+    SessionRow {
         digest: SessionToken::generate(&SystemRandom).digest(),
         id: SessionId(Uuid::from_u128(session)),
-        user: user.id,
+        user: UserId(Uuid::from_u128(user)),
         stage: Stage::Live,
         amr: vec![Amr::Pwd],
         auth_time: NOW,
@@ -40,8 +44,7 @@ fn entry(user: u128, session: u128) -> Arc<Entry> {
         expires_at: NOW.plus(LIMITS.lifetime),
         address: None,
         user_agent: String::new(),
-    };
-    Arc::new(Entry::new(&row, user))
+    }
 }
 
 fn kept(known: &Known, entry: &Arc<Entry>) {
@@ -83,6 +86,17 @@ fn a_forgotten_session_is_read_again_and_others_are_not() {
     assert!(known.get(&two.digest).is_none() && known.get(&other.digest).is_some());
     assert_eq!(known.owner(other.signed_in.session), Some(other.signed_in.user.id));
     assert_eq!(known.owner(two.signed_in.session), None);
+}
+
+#[test]
+fn a_session_read_twice_at_once_is_forgotten_as_one() {
+    let known = Known::with_capacity(100);
+    let first = entry(1, 1);
+    let row = SessionRow { digest: first.digest, ..row(1, 1) };
+    let second = Arc::new(Entry::new(&row, (*first.signed_in.user).clone()));
+    [&first, &second].map(|entry| kept(&known, entry));
+    known.forget(first.signed_in.session);
+    assert!(known.get(&first.digest).is_none());
 }
 
 #[test]

@@ -251,6 +251,26 @@ async fn the_application_speaks_websocket_to_a_browser() {
     browser.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_is_dropped_leaves_nothing_behind() {
+    let browser = Browser::start(Setup { scripts: false, ..Setup::default() }).await;
+    let profile = browser.profile().to_owned();
+    assert_ne!(processes_with(&profile), 0);
+    drop(browser);
+    assert_eq!(processes_with(&profile), 0);
+    assert!(!profile.exists());
+}
+
+/// How many processes were started with `folder` among their arguments.
+fn processes_with(folder: &std::path::Path) -> usize {
+    let lines = std::fs::read_dir("/proc").expect("Linux").flatten().map(|entry| entry.path().join("cmdline"));
+    let name = folder.to_string_lossy();
+    lines
+        .filter_map(|file| std::fs::read(file).ok())
+        .filter(|line| String::from_utf8_lossy(line).contains(&*name))
+        .count()
+}
+
 /// A certificate for `gw.test` in PEM, and a server that has it and speaks `protocol`.
 fn certificate(protocol: &[u8]) -> (String, rustls::ServerConfig) {
     install_crypto();

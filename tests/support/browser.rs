@@ -1,6 +1,7 @@
 //! A real browser: Chromium, driven through its WebDriver, without a window and without a word to anybody but this machine.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -9,7 +10,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
 
-use super::soon;
+use super::{PATIENCE, soon};
 
 /// A desktop's window.
 pub const DESKTOP: (u32, u32) = (1280, 900);
@@ -21,11 +22,14 @@ pub struct Browser {
     /// For whatever is not here.
     pub client: Client,
     _driver: Driver,
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
 }
 
-/// The driver's process. A driver that is told to end takes its browser along.
-struct Driver(Child);
+/// The driver's process. Ended by a signal it would leave its browser behind: it is asked to shut down.
+struct Driver {
+    process: Child,
+    port: u16,
+}
 
 /// How a browser is set up.
 #[derive(Debug, Clone, Copy)]
@@ -52,13 +56,13 @@ impl Browser {
     /// Starts one.
     pub async fn start(setup: Setup) -> Self {
         let profile = tempfile::Builder::new().prefix("vantail-browser-").tempdir().expect("a temporary folder");
-        let (driver, port) = start_driver(profile.path());
+        let driver = Driver::start(profile.path());
         let capabilities = capabilities(setup, profile.path());
-        let address = format!("http://127.0.0.1:{port}");
+        let address = format!("http://127.0.0.1:{}", driver.port);
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let connecting = builder.capabilities(capabilities).connect(&address);
         let client = soon("starting the browser", connecting).await.expect("a browser");
-        let browser = Self { client, _driver: driver, _profile: profile };
+        let browser = Self { client, _driver: driver, profile };
         browser.resize(setup.window).await;
         browser
     }
@@ -119,6 +123,11 @@ impl Browser {
         std::fs::write(file, bytes).expect("a file that can be written");
     }
 
+    /// The folder that is this browser's alone.
+    pub fn profile(&self) -> &Path {
+        self.profile.path()
+    }
+
     /// Ends the browser. Dropping it does too, less politely.
     pub async fn close(self) {
         let client = self.client.clone();
@@ -133,10 +142,39 @@ impl Browser {
     }
 }
 
+// === impl Driver ===
+
+impl Driver {
+    /// Starts one on a port of its choice and reads which.
+    fn start(home: &Path) -> Self {
+        let mut process = Command::new("chromedriver")
+            .args(["--port=0", "--log-level=SEVERE"])
+            .env("HOME", home)
+            .env("XDG_CONFIG_HOME", home)
+            .env("XDG_CACHE_HOME", home)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is installed: apt-get install chromium-driver");
+        let port = port_said(process.stdout.take().expect("piped above"));
+        Self { process, port }
+    }
+
+    /// Asks it to end every browser and itself, and waits for its answer.
+    fn shut_down(&self) -> io::Result<()> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+        stream.read_to_end(&mut Vec::new()).map(drop)
+    }
+}
+
 impl Drop for Driver {
     fn drop(&mut self) {
-        let _told = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
-        let _ended = self.0.wait();
+        if self.shut_down().is_err() {
+            let _killed = self.process.kill();
+        }
+        let _ended = self.process.wait();
     }
 }
 
@@ -156,21 +194,6 @@ impl fantoccini::wd::WebDriverCompatibleCommand for DevTools {
         let body = json!({ "cmd": self.command, "params": self.parameters });
         (http::Method::POST, Some(body.to_string()))
     }
-}
-
-/// Starts the driver on a port of its choice and reads which.
-fn start_driver(home: &Path) -> (Driver, u16) {
-    let mut driver = Command::new("chromedriver")
-        .args(["--port=0", "--log-level=SEVERE"])
-        .env("HOME", home)
-        .env("XDG_CONFIG_HOME", home)
-        .env("XDG_CACHE_HOME", home)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("chromedriver is installed: apt-get install chromium-driver");
-    let port = port_said(driver.stdout.take().expect("piped above"));
-    (Driver(driver), port)
 }
 
 /// `ChromeDriver was started successfully on port 41237.`

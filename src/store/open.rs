@@ -117,12 +117,21 @@ fn options(url: &str) -> Result<AnyConnectOptions, StoreError> {
     Ok(options.disable_statement_logging())
 }
 
+/// Whether a connection that comes back to the pool has ended its transaction. After a full disk SQLite has rolled back by
+/// itself, and sqlx, whose own rollback then failed, believes to be within a transaction for ever.
+async fn is_usable(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    // Waits until a rollback that a dropped transaction asked for is through.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
 async fn pool(engine: &Engine, size: u32, settings: &'static str) -> Result<AnyPool, StoreError> {
     let connecting = AnyPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(ACQUIRE)
         // A file does not go away between two statements; a server's connection may.
         .test_before_acquire(engine.file().is_none())
+        .after_release(|connection, _| Box::pin(is_usable(connection)))
         .idle_timeout(None)
         .max_lifetime(None)
         .after_connect(move |connection, _| {

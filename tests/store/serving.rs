@@ -19,6 +19,7 @@ both!(
     check_names_a_seal_that_does_not_open,
     a_held_database_is_reported_within_three_seconds,
     what_was_stored_is_there_after_opening_again,
+    a_caller_who_gives_up_leaves_nothing_half_done_and_blocks_nobody,
 );
 
 async fn one_process_serves_at_a_time(base: Arc<Base>) {
@@ -104,6 +105,41 @@ async fn what_was_stored_is_there_after_opening_again(base: Arc<Base>) {
     again.append_events(&[event("login.ok")]).await.unwrap();
     assert_eq!(again.events(2, 9).await.unwrap()[0].seq, 3);
     again.close().await;
+}
+
+async fn a_caller_who_gives_up_leaves_nothing_half_done_and_blocks_nobody(base: Arc<Base>) {
+    for round in 0..300 {
+        let (id, row_events) = (round.to_string(), [event("operation.asked")]);
+        let row = operation(&id, 1);
+        let storing = base.store.insert_operation(&row, &[], &[], &row_events);
+        drop(timeout(Duration::from_micros(round * 20), storing).await);
+    }
+    base.store.append_events(&[event("login.ok")]).await.unwrap();
+    let stored = base.store.operations(&[], 1000).await.unwrap().len();
+    let told = base.store.events(0, 1000).await.unwrap().len();
+    assert_eq!(told, stored + 1);
+    assert!(stored < 300, "nobody gave up: the test shows nothing");
+    assert_eq!(base.store.check(&keyring()).await.unwrap(), Vec::<String>::new());
+}
+
+/// As on a full disk: SQLite ends the transaction by itself in the middle of it.
+#[test]
+fn flt_2_writing_goes_on_after_sqlite_gave_a_transaction_up() {
+    crate::base::run(Base::sqlite(), async |base: Arc<Base>| {
+        base.tamper(
+            "CREATE TRIGGER full BEFORE INSERT ON audit WHEN new.act = 'disk.full' \
+             BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END",
+        )
+        .await;
+        for _ in 0..3 {
+            let row = operation("1", 1);
+            let refused = base.store.insert_operation(&row, &[], &[], &[event("disk.full")]).await;
+            assert!(refused.unwrap_err().to_string().contains("disk is full"));
+            assert!(base.store.operation("1").await.unwrap().is_none(), "half of it was done");
+        }
+        base.store.append_events(&[event("login.ok")]).await.unwrap();
+        assert_eq!(base.store.events(0, 9).await.unwrap().len(), 1);
+    });
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl Inbound {
 
     /// Whether this is use of the session. A waiting page that asks again by itself is not.
     pub fn counts_as_use(&self) -> bool {
-        !(self.target.path().starts_with("/secure/operations/") && self.target.path().ends_with("/wait"))
+        !crate::portal::is_polling(self.target.path())
     }
 
     /// Where to come back to after a sign-in: only what can be asked for again without harm.

@@ -232,6 +232,11 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         identity::strip_own_set_cookies(response);
         if response.status == http::StatusCode::SWITCHING_PROTOCOLS {
+            if !session.downstream_session.is_upgrade_req() {
+                // Whoever asked for nothing else than HTTP cannot read what follows (FLT-7).
+                let error = Error::explain(ErrorType::InvalidHTTPHeader, "switched protocols without being asked");
+                return Err(error.into_up());
+            }
             session.downstream_session.set_read_timeout(Some(self.parts.deadlines.long_lived));
         }
         Ok(())

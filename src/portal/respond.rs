@@ -65,6 +65,10 @@ pub fn secured<B>(mut response: http::Response<B>, visit: &Visit) -> http::Respo
     keep_or_set(headers, HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     keep_or_set(headers, HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     keep_or_set(headers, VARY, "Cookie, Accept-Language");
+    // What the page shows and the log has: who asks for help need only read it out.
+    if let Ok(id) = HeaderValue::from_str(&visit.request_id) {
+        headers.insert(HeaderName::from_static("x-request-id"), id);
+    }
     if visit.secure {
         keep_or_set(headers, STRICT_TRANSPORT_SECURITY, TRANSPORT_SECURITY);
     }

@@ -126,7 +126,7 @@ async fn mixed_writes(gateway: Arc<Running>, installation: Arc<Installation>, st
         let page = stranger.get("/secure/login").await;
         if let Some(csrf) = page.hidden("csrf") {
             let fields = [("csrf", csrf.as_str()), ("username", "carol"), ("password", "wrong")];
-            facts.refused_logins += usize::from(stranger.post_form("/secure/login", &fields).await.status == 403);
+            facts.refused_logins += usize::from(stranger.post_form("/secure/login", &fields).await.status == 422);
         }
         if let (Some(id), confirmed) = ask_and_confirm(&gateway, &installation).await {
             facts.operations.insert(id, confirmed);

@@ -67,14 +67,16 @@ async fn http_3_a_request_behind_a_refused_upgrade_is_judged_or_dropped() {
 async fn http_4_only_one_plain_length_is_a_length() {
     let world = World::start().await;
     let carol = world.signed_in("carol").await;
-    for value in ["+5", "-1", "0x5", "5 5", "", "18446744073709551616", "5, 5", "5,5", "abc", "5;"] {
+    for value in ["+5", "-1", "0x5", "5 5", "", "18446744073709551616", "5, 6", "abc", "5;"] {
         let answer = raw(&carol, "POST /app/x HTTP/1.1", &format!("Content-Length: {value}\r\n"), "hello").await;
         assert!(answer.status == 400 || answer.status == 0, "{value:?}: {}", answer.status);
     }
     let answer = raw(&carol, "POST /app/x HTTP/1.1", "Content-Length: 5\r\nContent-Length: 6\r\n", "hello!").await;
     assert!(answer.status == 400 || answer.status == 0, "two lengths: {}", answer.status);
     assert_eq!(world.backend.count(), 0, "{:?}", world.backend.requests());
-    raw(&carol, "POST /app/x HTTP/1.1", "Content-Length: 5\r\nContent-Length: 5\r\n", "hello").await;
+    for equal in ["Content-Length: 5\r\nContent-Length: 5\r\n", "Content-Length: 5, 5\r\n"] {
+        raw(&carol, "POST /app/x HTTP/1.1", equal, "hello").await;
+    }
     for request in world.backend.requests() {
         assert_eq!(request.all("content-length"), ["5"], "{}", request.text());
     }

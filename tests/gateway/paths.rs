@@ -3,7 +3,7 @@
 use crate::world::World;
 
 /// Every spelling of the path cases by which `/admin/ops/1` might be reached unjudged.
-const SPELLINGS: [&str; 35] = [
+const SPELLINGS: [&str; 34] = [
     "/public/../admin/ops/1",
     "/public/%2e%2e/admin/ops/1",
     "/public/.%2e/admin/ops/1",
@@ -36,7 +36,6 @@ const SPELLINGS: [&str; 35] = [
     "*x",
     "ftp://gw.test/admin/ops/1",
     "http://gw.test/admin/ops/1",
-    "/public/%252e%252e/admin/ops/1",
     "/admin/ops/1%00",
     "/admin/ops/1%zz",
 ];

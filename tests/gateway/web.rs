@@ -103,7 +103,7 @@ async fn web_2_logout_confirm_and_deny_need_their_own_forms() {
     let id = alice.asks("POST", "/admin/ops/1", "{}").await;
     let token = val.token(&id).await;
     let foreign = alice.client.get(&format!("/secure/operations/{id}/wait")).await.hidden("csrf").unwrap_or_else(|| "x".repeat(43));
-    for action in ["confirm", "deny", "token", "cancel"] {
+    for action in ["confirm", "deny", "new-token", "cancel"] {
         let target = format!("/secure/operations/{id}/{action}");
         let answer = val.client.post_form(&target, &[("csrf", &foreign), ("token", &token), ("reason", "no")]).await;
         assert_eq!(answer.status, 403, "{action}: {}", answer.text());

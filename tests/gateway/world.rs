@@ -453,6 +453,14 @@ impl Person<'_> {
         self.client.fill("/secure/login", "/secure/login", &fields).await
     }
 
+    /// Signs in again, password and code, in the session that lives.
+    pub async fn proves_again(&self) {
+        let code = self.world.next_code(self.name);
+        let fields = [("password", PASSWORD), ("code", code.as_str())];
+        let answer = self.client.fill("/secure/login/confirm", "/secure/login/confirm", &fields).await;
+        assert_eq!(answer.status, 303, "{}: {}", self.name, answer.text());
+    }
+
     pub async fn give_code(&self, code: &str) -> Answer {
         self.client.fill("/secure/login/second-factor", "/secure/login/second-factor", &[("code", code)]).await
     }

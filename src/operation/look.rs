@@ -27,6 +27,13 @@ pub(super) struct Involved {
     pub(super) now: Timestamp,
 }
 
+/// What a record tells, whoever looks.
+struct Story<'a> {
+    row: &'a OperationRow,
+    requester: Option<&'a UserRow>,
+    confirmations: &'a [Confirmation],
+}
+
 /// The most operations a list shows.
 const LISTED: i64 = 500;
 /// The longest time between two looks at an operation somebody waits for: change marks are faster.
@@ -51,14 +58,18 @@ impl Involved {
             || self.confirmed_by(self.me.user.id)
     }
 
-    /// What is masked: what the rule that held it says. Another rule of that name says nothing about it.
     fn redaction(&self) -> Redaction {
-        match &self.rule {
-            Some(today) if today.same => {
-                today.hold().map_or_else(Redaction::everything, |hold| Redaction::of(&hold.redact))
-            }
-            _ => Redaction::everything(),
+        redaction(self.rule.as_ref())
+    }
+}
+
+/// What is masked: what the rule that held it says. Another rule of that name says nothing about it.
+fn redaction(rule: Option<&RuleToday>) -> Redaction {
+    match rule {
+        Some(today) if today.same => {
+            today.hold().map_or_else(Redaction::everything, |hold| Redaction::of(&hold.redact))
         }
+        _ => Redaction::everything(),
     }
 }
 
@@ -73,6 +84,23 @@ impl Operations {
         view.notices = self.notices_of(id).await?;
         if let Some(request) = request {
             show(&mut view, &request, &involved.redaction());
+        }
+        Ok(view)
+    }
+
+    /// As an operator of the gateway may see it, from the command line: everything a validator sees.
+    pub async fn inspect(&self, id: &str) -> Result<View, OperationError> {
+        let row = self.store().operation(id).await?.ok_or(OperationError::NotFound)?;
+        let requester = self.store().user(row.requester).await?;
+        let confirmations = self.store().confirmations(id).await?;
+        let story = Story { row: &row, requester: requester.as_ref(), confirmations: &confirmations };
+        let redaction = redaction(self.rule_today(&row).as_ref());
+        let mut view = View { masked: redaction.masks(), ..self.told(&story).await? };
+        view.notices = self.notices_of(id).await?;
+        // A command looks; it does not judge: a broken seal is the serving gateway's to act on.
+        let request = seal::open(&self.parts.accounts.keyring, &row).map_err(|_| OperationError::SealBroken)?;
+        if let Some(request) = request {
+            show(&mut view, &request, &redaction);
         }
         Ok(view)
     }
@@ -221,14 +249,29 @@ impl Operations {
         }
     }
 
-    /// All but the request itself.
+    /// All but the request itself, as `viewer` may act on it.
     async fn listed(&self, involved: &Involved, viewer: &SignedIn) -> Result<View, StoreError> {
-        let row = &involved.row;
+        let story = Story {
+            row: &involved.row,
+            requester: involved.requester.as_ref(),
+            confirmations: &involved.confirmations,
+        };
         let capacity = self.capacity(involved).await?;
-        let may_confirm = self.may_confirm(involved, viewer, capacity);
         let own = capacity == Ok(Capacity::OwnOperation);
+        Ok(View {
+            masked: involved.redaction().masks(),
+            may_confirm: self.may_confirm(involved, viewer, capacity),
+            may_cancel: involved.is_requester() && involved.row.state == State::Waiting,
+            needs_fresh_second_factor: own && !has_fresh_second_factor(viewer, involved.now),
+            ..self.told(&story).await?
+        })
+    }
+
+    /// What the record says, to somebody who may do nothing about it.
+    async fn told(&self, story: &Story<'_>) -> Result<View, StoreError> {
+        let row = story.row;
         let mut confirmed_by = Vec::new();
-        for given in &involved.confirmations {
+        for given in story.confirmations {
             let name = self.names([given.validator].into_iter()).await?.pop();
             confirmed_by.push((name.unwrap_or_else(|| given.validator.to_string()), given.at));
         }
@@ -240,7 +283,7 @@ impl Operations {
             title_fr: row.title_fr.clone(),
             site: row.site.clone(),
             rule: row.rule.clone(),
-            requester: involved.requester.as_ref().map(|requester| requester.user.clone()),
+            requester: story.requester.map(|requester| requester.user.clone()),
             client: String::new(),
             amr: Vec::new(),
             auth_time: row.created_at,
@@ -254,16 +297,16 @@ impl Operations {
             body_note: None,
             digest: row.digest.clone(),
             kept: false,
-            masked: involved.redaction().masks(),
+            masked: true,
             created_at: row.created_at,
             expires_at: row.expires_at,
             quorum: row.quorum,
             confirmed_by,
             notices: Vec::new(),
             status: row.status,
-            may_confirm,
-            may_cancel: involved.is_requester() && row.state == State::Waiting,
-            needs_fresh_second_factor: own && !has_fresh_second_factor(viewer, involved.now),
+            may_confirm: Err("machine"),
+            may_cancel: false,
+            needs_fresh_second_factor: false,
         })
     }
 

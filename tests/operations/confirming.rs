@@ -267,7 +267,7 @@ async fn hold_3_a_changed_record_is_refused_dead_and_alarming() {
         "created_at = created_at - 1",
         "method = 'GET'",
         "backend = 'http://127.0.0.1:8'",
-        "captured = substr(captured, 1, 40) || x'00' || substr(captured, 42)",
+        "captured = CAST(substr(captured, 1, 40) || x'00' || substr(captured, 42) AS BLOB)",
         "seal = x'00'",
     ];
     for change in changes {

@@ -8,6 +8,7 @@ mod config;
 mod console;
 mod demo;
 mod key;
+mod operation;
 mod output;
 mod password;
 mod policy;
@@ -53,6 +54,9 @@ enum Command {
     /// Sessions: list and end them.
     #[command(subcommand)]
     Session(session::SessionCommand),
+    /// Held operations: list, show, cancel.
+    #[command(subcommand)]
+    Operation(operation::OperationCommand),
     /// The audit trail.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -96,6 +100,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Policy(command) => tools::policy(command, config),
             Command::User(command) => tools::user(command, config).await,
             Command::Session(command) => tools::session(command, config).await,
+            Command::Operation(command) => tools::operation(command, config).await,
             Command::Audit(command) => tools::audit(command, config).await,
             Command::Store(command) => tools::store(command, config).await,
             Command::Key(command) => tools::key(command, config).await,

@@ -9,6 +9,7 @@ use tokio::task::block_in_place;
 use super::audit::{self, AuditCommand};
 use super::console::Console;
 use super::key::{self, KeyCommand};
+use super::operation::{self, Held, OperationCommand};
 use super::output::Failure;
 use super::password;
 use super::policy::{self, People, PolicyCommand};
@@ -47,6 +48,14 @@ pub(super) async fn user(command: UserCommand, config: Option<&Path>) -> Result<
 pub(super) async fn session(command: SessionCommand, config: Option<&Path>) -> Result<(), Failure> {
     let tools = open(config).await?;
     let done = session::run(command, &tools.accounts, &tools.operations, &origin(&tools), &mut Console::standard()).await;
+    tools.store.close().await;
+    done
+}
+
+pub(super) async fn operation(command: OperationCommand, config: Option<&Path>) -> Result<(), Failure> {
+    let tools = open(config).await?;
+    let held = Held { operations: &tools.operations, accounts: &tools.accounts };
+    let done = operation::run(command, held, &origin(&tools), &mut Console::standard()).await;
     tools.store.close().await;
     done
 }

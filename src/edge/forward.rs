@@ -133,12 +133,13 @@ impl Gateway {
 }
 
 /// Nothing is forwarded without a permit; that there is none here would be a fault of ours.
+#[expect(clippy::unnecessary_box_returns, reason = "pingora boxes its errors")]
 pub(super) fn without_permit() -> Box<Error> {
     Error::explain(ErrorType::InternalError, "a request to be forwarded without a permit or a backend")
 }
 
 /// Nothing was sent: another backend, or the name's next address, may have it.
-pub(super) fn failed_to_connect(ctx: &mut Context, mut error: Box<Error>) -> Box<Error> {
+pub(super) fn failed_to_connect(ctx: &Context, error: &mut Error) {
     if let Some(target) = &ctx.record.backend {
         target.failed();
     }
@@ -147,17 +148,15 @@ pub(super) fn failed_to_connect(ctx: &mut Context, mut error: Box<Error>) -> Box
             || forward.tried.last().is_some_and(|target| target.has_more_addresses())
     });
     error.set_retry(elsewhere);
-    error
 }
 
 /// Something may have arrived: only what is safe to repeat is.
-pub(super) fn failed_on_the_way(session: &mut ServerSession, mut error: Box<Error>, reused: bool) -> Box<Error> {
+pub(super) fn failed_on_the_way(session: &mut ServerSession, error: &mut Error, reused: bool) {
     if is_safe(&session.req_header().method) && session.is_body_empty() && session.response_written().is_none() {
         error.retry.decide_reuse(reused);
     } else {
         error.set_retry(false);
     }
-    error
 }
 
 fn is_safe(method: &Method) -> bool {

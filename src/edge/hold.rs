@@ -16,7 +16,7 @@ use crate::policy::{BodyFacts, Facts, Rule};
 use crate::portal::{self, Visit};
 
 /// A program's `Prefer: wait=N` (RFC 7240 section 4.3) is honoured up to here.
-const LONGEST_WAIT: Duration = Duration::from_secs(120);
+const LONGEST_WAIT: Duration = Duration::from_mins(2);
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 impl Gateway {
@@ -36,7 +36,7 @@ impl Gateway {
             Some(content) => content,
             None => body::read_whole(session, limit, &self.parts.deadlines).await?,
         };
-        let ask = self.ask(session, inbound, visit, (rule, content), Arc::clone(&requester))?;
+        let ask = self.ask(session, inbound, visit, (rule, &content), Arc::clone(&requester))?;
         let door = if visit.wants_page { "page" } else { "api" };
         let asked = self.parts.portal.operations.ask(ask, &visit.origin(door)).await?;
         let most = preferred_wait(&session.req_header().headers);
@@ -48,7 +48,7 @@ impl Gateway {
         session: &ServerSession,
         inbound: &Inbound,
         visit: &Visit,
-        (rule, content): (Arc<Rule>, Bytes),
+        (rule, content): (Arc<Rule>, &Bytes),
         requester: Arc<SignedIn>,
     ) -> Result<Ask, Stop> {
         let site = site_of(visit)?;
@@ -57,7 +57,7 @@ impl Gateway {
             target: &inbound.target,
             client: visit.address,
             headers: &session.req_header().headers,
-            body: BodyFacts::Read(&content),
+            body: BodyFacts::Read(content),
         };
         let (title_en, title_fr) = (rule.title("en", &facts), rule.title("fr", &facts));
         let backend =
@@ -101,7 +101,7 @@ fn captured(
     inbound: &Inbound,
     visit: &Visit,
     requester: &SignedIn,
-    content: Bytes,
+    content: &Bytes,
 ) -> CapturedRequest {
     let mut header = session.req_header().clone();
     identity::strip_hop_by_hop(&mut header);

@@ -64,7 +64,7 @@ impl Host {
         let (name, port) = text.split_at(name_length);
         let port_is_one = port.is_empty()
             || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|_| is_digits(port)));
-        (is_name(name) && port_is_one).then(|| Self { name_length, full: text })
+        (is_name(name) && port_is_one).then_some(Self { name_length, full: text })
     }
 
     /// Without port: what sites are found by.

@@ -247,20 +247,22 @@ impl ProxyHttp for Gateway {
         _session: &mut Session,
         _peer: &HttpPeer,
         ctx: &mut Context,
-        error: Box<Error>,
+        mut error: Box<Error>,
     ) -> Box<Error> {
-        forward::failed_to_connect(ctx, error)
+        forward::failed_to_connect(ctx, &mut error);
+        error
     }
 
     fn error_while_proxy(
         &self,
         _peer: &HttpPeer,
         session: &mut Session,
-        error: Box<Error>,
+        mut error: Box<Error>,
         _ctx: &mut Context,
         reused: bool,
     ) -> Box<Error> {
-        forward::failed_on_the_way(&mut session.downstream_session, error, reused)
+        forward::failed_on_the_way(&mut session.downstream_session, &mut error, reused);
+        error
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use http::HeaderMap;
 use ipnet::IpNet;
 
-/// What a trusted proxy said cannot be read: the request is refused, because guessing would let a client choose its own
-/// address.
+/// Some of what a trusted proxy said cannot be read: the request is refused, because guessing would let a client choose its
+/// own address.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
@@ -17,14 +17,17 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Re
     if !is_trusted(client, trusted) {
         return Ok(client);
     }
-    let fields: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
-    for field in fields.into_iter().rev() {
+    let mut said = Vec::new();
+    for field in headers.get_all("x-forwarded-for") {
         let text = field.to_str().map_err(|_| Unreadable)?;
-        for entry in text.rsplit(',') {
-            client = entry.trim().parse::<IpAddr>().map_err(|_| Unreadable)?.to_canonical();
-            if !is_trusted(client, trusted) {
-                return Ok(client);
-            }
+        for entry in text.split(',') {
+            said.push(entry.trim().parse::<IpAddr>().map_err(|_| Unreadable)?.to_canonical());
+        }
+    }
+    for address in said.into_iter().rev() {
+        client = address;
+        if !is_trusted(client, trusted) {
+            break;
         }
     }
     Ok(client)
@@ -81,7 +84,16 @@ mod tests {
 
     #[test]
     fn hdr_6_what_cannot_be_read_is_refused() {
-        for field in ["10.9.0.1, unknown", "\"10.9.0.1\"", "", "10.9.0.1,", "10.9.0.1:80", "010.9.0.1"] {
+        for field in [
+            "10.9.0.1, unknown",
+            "unknown, 203.0.113.5",
+            "10.9.0.1,,10.9.0.1",
+            "\"10.9.0.1\"",
+            "",
+            "10.9.0.1,",
+            "10.9.0.1:80",
+            "010.9.0.1",
+        ] {
             assert_eq!(seen(PROXY, &[field]), Err(Unreadable), "{field:?}");
         }
     }

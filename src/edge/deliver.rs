@@ -16,6 +16,7 @@ use super::{Backends, Deadlines, backend};
 use crate::identity::assertion::{Assertions, OperationClaim, Sent};
 use crate::operation::{Answer, CapturedRequest, Deliver, Delivered};
 use crate::policy::Permit;
+use crate::test_points;
 use crate::time::Clock;
 
 /// Sends confirmed operations. Made once, by `app.rs`, and bound to the operations at their start.
@@ -142,6 +143,7 @@ async fn converse(
     limit: usize,
 ) -> pingora::Result<Answer> {
     exchange::send(session, header, body).await?;
+    test_points::reach("after-dispatch");
     exchange::answer(session).await?;
     let header =
         session.resp_header().ok_or_else(|| pingora::Error::explain(pingora::ErrorType::ReadError, "no answer"))?;

@@ -159,7 +159,7 @@ impl FromRequestParts<Portal> for OperationId {
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "portal.store_failed");
+        tracing::error!(event = "portal.store_failed", %error);
         Self::Unavailable { retry_after: 5 }
     }
 }

@@ -56,7 +56,7 @@ pub async fn show(here: Here, Wanted(query): Wanted<LoginQuery>) -> Result<Respo
         return Ok(page::see_other(&or_front(&query.return_to)).map(Into::into));
     }
     let notice = here.texts().of("notice", &query.notice);
-    Ok(form(&here, StatusCode::OK, LoginPage { notice, ..blank(&here, query.return_to) }))
+    Ok(form(&here, StatusCode::OK, &LoginPage { notice, ..blank(&here, query.return_to) }))
 }
 
 /// The sign-in's first step.
@@ -117,7 +117,7 @@ pub fn begin_again(here: &Here, return_to: &str) -> Response {
 fn again(here: &Here, typed: LoginForm, error: &str, status: StatusCode) -> Response {
     let error = here.texts().of("error", error);
     let page = LoginPage { username: typed.username, error, ..blank(here, typed.return_to) };
-    form(here, status, page)
+    form(here, status, &page)
 }
 
 fn blank(here: &Here, return_to: String) -> LoginPage {
@@ -126,8 +126,8 @@ fn blank(here: &Here, return_to: String) -> LoginPage {
 }
 
 /// The page, with the cookie that ties its form to this browser where there is none yet.
-fn form(here: &Here, status: StatusCode, page: LoginPage) -> Response {
-    let response = page::html(status, &page);
+fn form(here: &Here, status: StatusCode, page: &LoginPage) -> Response {
+    let response = page::html(status, page);
     match here.csrf.new_cookie() {
         Some(value) => page::with(response, SET_COOKIE, cookies::csrf(&here.visit, value)),
         None => response,
@@ -145,7 +145,7 @@ impl From<LoginError> for Refused {
             LoginError::Busy(busy) => Self::Unavailable { retry_after: busy.retry_after },
             LoginError::Store(error) => error.into(),
             LoginError::Sealed(error) => {
-                tracing::error!(%error, "portal.second_factor_unreadable");
+                tracing::error!(event = "portal.second_factor_unreadable", %error);
                 Self::Internal
             }
         }

@@ -31,6 +31,7 @@ mod polling;
 mod problem;
 mod reauthenticate;
 mod refuse;
+mod request;
 mod respond;
 mod return_to;
 mod second_factor;

@@ -11,12 +11,13 @@ use super::here::{Here, OperationId};
 use super::hold::{in_language, is_moving};
 use super::page::{self, Page};
 use super::reauthenticate::{self, Need};
-use super::show::{Moment, Pieces, size, span};
+use super::request::{ShownBody, ShownRequest};
+use super::show::{Moment, span};
 use super::texts::Texts;
 use super::{Refused, Visit};
-use crate::identity::{Amr, Right, SignedIn};
-use crate::operation::view::{Body, NoticeState};
-use crate::operation::{Part, State, View};
+use crate::identity::{Amr, SignedIn};
+use crate::operation::view::NoticeState;
+use crate::operation::{State, View};
 use crate::store::outbox::OutboxState;
 
 /// How soon the page asks again, without script, while a delivery is on its way, seconds.
@@ -31,38 +32,6 @@ pub enum Act {
     ProveAgain(String),
     /// Nothing, and why.
     Nothing(&'static str),
-}
-
-/// A body, ready to be shown.
-#[derive(Debug)]
-pub enum ShownBody {
-    /// None.
-    Empty,
-    /// Fields of a form, members of a JSON document.
-    Fields(Vec<(Pieces, Pieces)>),
-    /// Parts of a multipart form.
-    Parts(Vec<ShownPart>),
-    /// Text as it is.
-    Text(Pieces),
-    /// Hex lines.
-    Binary(String),
-}
-
-/// A part of a multipart form, ready to be shown.
-#[derive(Debug)]
-pub struct ShownPart {
-    /// The field's name.
-    pub name: Pieces,
-    /// The file's name, when it is a file.
-    pub file_name: Option<Pieces>,
-    /// Its type, as told.
-    pub content_type: String,
-    /// Its length in words.
-    pub length: String,
-    /// Its digest.
-    pub digest: String,
-    /// What is in it, when that is text.
-    pub text: Option<Pieces>,
 }
 
 /// How telling somebody went.
@@ -102,18 +71,9 @@ pub(super) struct OperationPage {
     pub expires: Moment,
     pub left: String,
     pub left_secs: u64,
-    pub client: String,
     pub proof: String,
-    pub method: String,
-    pub origin: String,
-    pub target: Pieces,
-    pub headers: Vec<(String, Pieces)>,
-    pub body: ShownBody,
-    pub length: String,
-    pub digest: String,
-    pub note: Option<&'static str>,
-    pub kept: bool,
-    pub download: bool,
+    /// What will be sent; absent once it is not kept any more.
+    pub request: Option<ShownRequest>,
     pub quorum: String,
     pub confirmed: Vec<(String, Moment)>,
     pub notices: Vec<ShownNotice>,
@@ -170,47 +130,37 @@ pub fn reason_words(reason: &str, texts: Texts) -> String {
 // === impl OperationPage ===
 
 impl OperationPage {
-    /// From what the operation lets `me` see.
+    /// From what the operation lets the visitor see.
     pub fn of(visit: &Visit, csrf: &str, view: View, fault: Fault) -> Self {
         let t = Texts::of_language(visit.language);
         let me = visit.signed_in();
-        let title = in_language(t.language(), &view.title_en, &view.title_fr);
+        let title = in_language(t.language(), &view.title_en, &view.title_fr).to_owned();
         let refresh = (is_moving(view.state) && view.state != State::Waiting).then_some(SOON);
-        let (act, is_mine) = (Act::of(visit, &view), is_requester(&view, me));
+        let left = view.expires_at.since(visit.now);
         let (who, who_more) = requester(&view, t);
         Self {
-            page: Page::new(visit, Some(csrf), title.to_owned()).refreshing(refresh),
+            page: Page::new(visit, Some(csrf), title).refreshing(refresh),
             state: state_word(view.state, t),
             why: view.reason.as_deref().map(|reason| reason_words(reason, t)),
             who,
             who_more,
             asked: Moment::of(view.created_at, t),
             expires: Moment::of(view.expires_at, t),
-            left: span(view.expires_at.since(visit.now)),
-            left_secs: view.expires_at.since(visit.now).as_secs(),
+            left: span(left),
+            left_secs: left.as_secs(),
             proof: proof(&view, t),
-            origin: if view.kept { format!("{}://{}", view.scheme, view.host) } else { String::new() },
-            target: Pieces::new(t, view.target),
-            headers: view.headers.into_iter().map(|(name, value)| (name, Pieces::new(t, value))).collect(),
-            length: size(view.body_length, t),
-            download: view.kept && view.body_length > 0 && is_validator(me) && !view.masked,
-            note: view.body_note.and_then(|word| t.of("body-note", word)),
-            kept: view.kept,
-            body: ShownBody::of(view.body, t),
-            digest: view.digest,
             quorum: quorum(view.quorum, view.confirmed_by.len(), t),
-            confirmed: view.confirmed_by.into_iter().map(|(name, at)| (name, Moment::of(at, t))).collect(),
+            confirmed: view.confirmed_by.iter().map(|(name, at)| (name.clone(), Moment::of(*at, t))).collect(),
             notices: view.notices.iter().map(|notice| ShownNotice::of(notice, t)).collect(),
             status: view.status,
+            act: Act::of(visit, &view),
             may_deny: view.state == State::Waiting && view.may_confirm.is_ok(),
             may_cancel: view.may_cancel,
-            is_mine,
-            act,
-            id: view.id,
-            site: view.site,
-            rule: view.rule,
-            client: view.client,
-            method: view.method,
+            is_mine: is_requester(&view, me),
+            id: view.id.clone(),
+            site: view.site.clone(),
+            rule: view.rule.clone(),
+            request: view.kept.then(|| ShownRequest::of(view, me, t)),
             fault,
         }
     }
@@ -235,36 +185,7 @@ impl Act {
     }
 }
 
-// === impl ShownBody, ShownPart, ShownNotice ===
-
-impl ShownBody {
-    /// Each stretch of text becomes one that escapes itself.
-    pub fn of(body: Body, t: Texts) -> Self {
-        let shown = |pieces| Pieces::new(t, pieces);
-        match body {
-            Body::Empty => Self::Empty,
-            Body::Fields(fields) => {
-                Self::Fields(fields.into_iter().map(|(name, value)| (shown(name), shown(value))).collect())
-            }
-            Body::Parts(parts) => Self::Parts(parts.into_iter().map(|part| ShownPart::of(part, t)).collect()),
-            Body::Text(text) => Self::Text(shown(text)),
-            Body::Binary(lines) => Self::Binary(lines.join("\n")),
-        }
-    }
-}
-
-impl ShownPart {
-    fn of(part: Part, t: Texts) -> Self {
-        Self {
-            name: Pieces::new(t, part.name),
-            file_name: part.file_name.map(|name| Pieces::new(t, name)),
-            content_type: part.content_type.unwrap_or_default(),
-            length: size(part.length, t),
-            digest: part.digest,
-            text: part.text.map(|text| Pieces::new(t, text)),
-        }
-    }
-}
+// === impl ShownNotice ===
 
 impl ShownNotice {
     /// With the outcome in words.
@@ -287,10 +208,6 @@ impl ShownNotice {
 /// Whether whoever looks is the one who asked.
 pub fn is_requester(view: &View, me: Option<&SignedIn>) -> bool {
     matches!((&view.requester, me), (Some(requester), Some(me)) if requester.id == me.user.id)
-}
-
-fn is_validator(me: Option<&SignedIn>) -> bool {
-    me.is_some_and(|me| me.user.has(Right::TokenValidator))
 }
 
 /// Who asked: the name that is read first, and what tells two of that name apart.

@@ -129,7 +129,7 @@ impl From<OperationError> for Refused {
             OperationError::NotAllowed(_) => Self::Forbidden,
             OperationError::NotWaiting(_) | OperationError::TooSoon(_) => Self::Conflict,
             OperationError::SealBroken => {
-                tracing::error!(%error, "portal.operation_seal_broken");
+                tracing::error!(event = "portal.operation_seal_broken", %error);
                 Self::Conflict
             }
             OperationError::Store(error) => error.into(),

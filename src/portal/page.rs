@@ -87,7 +87,7 @@ pub fn html(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(page) => text(status, "text/html; charset=utf-8", page.into()).map(Into::into),
         Err(error) => {
-            tracing::error!(%error, "portal.page_failed");
+            tracing::error!(event = "portal.page_failed", %error);
             let plain = Bytes::from_static(b"This page cannot be shown. Please try again.\n");
             text(StatusCode::INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", plain).map(Into::into)
         }

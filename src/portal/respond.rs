@@ -46,6 +46,9 @@ impl IntoResponse for Refused {
 
 /// The refusal's page, with the methods that would have been allowed.
 fn told(portal: &Portal, visit: &Visit, refused: &Refused, marked: &Response) -> Response {
+    if refused.status().is_server_error() {
+        tracing::warn!(event = "portal.refused", request_id = %visit.request_id, refused = refused.word());
+    }
     let mut response = refusal(portal, visit, refused).map(Body::from);
     if let Some(allowed) = marked.headers().get(ALLOW) {
         response.headers_mut().insert(ALLOW, allowed.clone());

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
 use std::sync::Arc;
 
 use askama::Template;
@@ -32,6 +31,8 @@ use crate::policy::load::{self, check};
 use crate::session::Presented;
 use crate::store::outbox::OutboxState;
 use crate::time::Timestamp;
+
+mod tests;
 
 const NOW: Timestamp = Timestamp::from_secs(1_772_366_520);
 const CSRF: &str = "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -379,109 +380,4 @@ fn all(language: Language) -> Pages {
     operation_pages(language, &mut pages);
     refusals(language, &mut pages);
     pages
-}
-
-fn count(page: &str, what: &str) -> usize {
-    page.matches(what).count()
-}
-
-#[test]
-fn every_page_names_its_language_its_title_and_one_heading() {
-    for language in [Language::En, Language::Fr] {
-        for (name, page) in all(language) {
-            assert!(page.starts_with("<!doctype html>"), "{name}");
-            assert_eq!(count(&page, &format!("<html lang=\"{}\">", language.tag())), 1, "{name}");
-            assert_eq!((count(&page, "<h1"), count(&page, "<main id=\"main\"")), (1, 1), "{name}");
-            assert_eq!((count(&page, "<title>"), count(&page, "01JNB2W6V4Q5")), (1, 1), "{name}");
-        }
-    }
-}
-
-#[test]
-fn web_4_no_page_carries_script_or_style_of_its_own_or_anything_from_elsewhere() {
-    for (name, page) in all(Language::En) {
-        assert_eq!(count(&page, "<script"), 1, "{name} has a script of its own");
-        for forbidden in ["style=", "<style", " onclick", " onload", "javascript:", "src=\"http", "href=\"http"] {
-            assert!(!page.contains(forbidden), "{name} contains {forbidden}");
-        }
-    }
-}
-
-#[test]
-fn every_field_of_every_form_has_a_label_and_every_post_its_anti_forgery_value() {
-    for (name, page) in all(Language::En) {
-        for field in page.split("<input ").skip(1).map(|rest| rest.split('>').next().unwrap()) {
-            let id = field.split("id=\"").nth(1).and_then(|rest| rest.split('"').next());
-            let labelled = id.is_some_and(|id| page.contains(&format!("<label for=\"{id}\">")));
-            assert!(labelled || field.contains("type=\"hidden\""), "{name}: {field}");
-        }
-        let proofs = count(&page, &format!("name=\"csrf\" value=\"{CSRF}\""));
-        assert_eq!(count(&page, "method=\"post\""), proofs, "{name}");
-    }
-}
-
-#[test]
-fn hold_1_the_page_shows_everything_that_will_be_sent() {
-    let page = &all(Language::En)["operation"];
-    for wanted in [
-        "Delete customer 42",
-        "48271935",
-        "Alice Martin",
-        "alice@example.org",
-        "POST",
-        "https://crm.example.org",
-        "/admin/customers/42/delete?force=1",
-        "Asked for by the customer, ticket 1187",
-        "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:",
-        "192.0.2.17",
-        "2026-03-01T12:01:00Z",
-    ] {
-        assert!(page.contains(wanted), "{wanted} is not on the page");
-    }
-}
-
-#[test]
-fn what_a_rule_masks_is_neither_shown_nor_for_download() {
-    let page = &all(Language::En)["operation-masked"];
-    assert!(page.contains("masked") && !page.contains("48271935/body") && !page.contains("sha-256="));
-}
-
-#[test]
-fn hold_2_nothing_captured_becomes_markup_and_what_is_hidden_shows() {
-    let page = &all(Language::En)["operation-hostile"];
-    assert!(!page.contains("<script>alert") && !page.contains("<b>supplier"));
-    for wanted in
-        ["U+202E", "U+0456", "10000 blanks", "976.5\u{a0}KiB left out here", "/secure/operations/48271935/body"]
-    {
-        assert!(page.contains(wanted), "{wanted} is not on the page");
-    }
-}
-
-#[test]
-fn every_refusal_says_what_happened_and_what_to_do_in_both_languages() {
-    for language in [Language::En, Language::Fr] {
-        let t = Texts::of_language(language);
-        for refused in every_refusal() {
-            for family in ["refusal-title", "refusal-what", "refusal-next"] {
-                let text = t.of(family, refused.word()).unwrap_or_default();
-                assert!(text.len() > 5, "{family}.{} says nothing", refused.word());
-            }
-        }
-    }
-}
-
-#[test]
-fn the_pages_can_be_looked_at() {
-    let Some(folder) = std::env::var_os("VANTAIL_PAGES") else { return };
-    let folder = Path::new(&folder);
-    let assets = super::assets::addresses();
-    for language in [Language::En, Language::Fr] {
-        for (name, page) in all(language) {
-            let page = page
-                .replace(&assets.style, "vantail.css")
-                .replace(&assets.logo, "logo.svg")
-                .replace(&assets.script, "vantail.js");
-            std::fs::write(folder.join(format!("{name}.{}.html", language.tag())), page).unwrap();
-        }
-    }
 }

@@ -81,7 +81,7 @@ pub fn size(bytes: usize, texts: Texts) -> String {
     };
     let tenths = bytes.saturating_mul(10) / scale;
     let comma = if texts.language() == Language::Fr { "," } else { "." };
-    let fraction = if tenths % 10 == 0 { String::new() } else { format!("{comma}{}", tenths % 10) };
+    let fraction = if tenths.is_multiple_of(10) { String::new() } else { format!("{comma}{}", tenths % 10) };
     format!("{}{fraction}\u{a0}{unit}", tenths / 10)
 }
 
@@ -130,7 +130,7 @@ mod tests {
     fn spans_and_sizes_are_short() {
         assert_eq!(span(Duration::from_secs(45)), "45\u{a0}s");
         assert_eq!(span(Duration::from_secs(899)), "14\u{a0}min");
-        assert_eq!(span(Duration::from_secs(3900)), "1\u{a0}h\u{a0}05\u{a0}min");
+        assert_eq!(span(Duration::from_mins(65)), "1\u{a0}h\u{a0}05\u{a0}min");
         assert_eq!(size(1536, EN), "1.5\u{a0}KiB");
         assert_eq!(size(1536, FR), "1,5\u{a0}Kio");
         assert_eq!(size(1_048_576, EN), "1\u{a0}MiB");

@@ -1,18 +1,15 @@
 //! The audit trail's rows. Appended inside the transaction of what they tell; chained by HMAC.
 //!
-//! * A **link** is a row's MAC (`Purpose::AuditChain`) over the link before it and the row's own canonical bytes: a row
-//!   edited, deleted, inserted or moved breaks the chain there. The link before the first belongs to the installation.
-//! * The **head** says how many events there are and what the last link is, under a MAC of its own: rows cut off at the
-//!   end are missed. Nothing is appended to a head that was changed: that would cover the traces.
+//! Appending takes the next numbers, and with them every other writer's turn; then come the links (`chain.rs`). Nothing is
+//! appended behind a head that was changed: that would cover the traces.
 
 use std::net::IpAddr;
 
-use aws_lc_rs::hmac;
-
-use super::sql::{Row, Snapshot, Tx, without_nul};
+use super::chain::{Head, Trail};
+use super::sql::{Row, Tx, without_nul};
 use super::{Store, StoreError};
 use crate::identity::UserId;
-use crate::secret::{Keyring, Purpose, equal, framed};
+use crate::secret::framed;
 use crate::time::Timestamp;
 
 /// An event to append. Texts name no secrets; people are named by id alone, so that anonymising a user needs no change here.
@@ -102,26 +99,9 @@ pub enum ChainState {
     },
 }
 
-/// What the trail of one installation is chained with.
-#[derive(Debug)]
-pub(super) struct Trail {
-    key: hmac::Key,
-    /// The link before the first.
-    root: [u8; 32],
-}
-
-/// Where the trail ends.
-pub(super) struct Head {
-    /// The last event's number.
-    seq: i64,
-    /// Its link.
-    pub(super) link: [u8; 32],
-    /// A MAC over both.
-    pub(super) mac: [u8; 32],
-}
-
-/// How many events are read at once.
-const PAGE: i64 = 1000;
+/// Why nothing is appended.
+const HEAD_CHANGED: &str = "the record of where the audit trail ends was changed by another hand: \
+                            look with `vantail audit verify`, then restore a backup";
 
 /// What [`EventFilter`] says, in its order, from $1 on.
 macro_rules! filtered {
@@ -244,107 +224,6 @@ impl Tx<'_> {
     }
 }
 
-const HEAD_CHANGED: &str = "the record of where the audit trail ends was changed by another hand: \
-                            look with `vantail audit verify`, then restore a backup";
-
-// === impl Trail ===
-
-impl Trail {
-    pub(super) fn new(keyring: &Keyring, installation: &[u8]) -> Self {
-        let key = keyring.mac_key(Purpose::AuditChain);
-        let root = tag(&key, &[b"root", installation]);
-        Self { key, root }
-    }
-
-    /// The head of a trail without events.
-    pub(super) fn first_head(&self) -> Head {
-        self.head(0, self.root)
-    }
-
-    fn head(&self, seq: i64, link: [u8; 32]) -> Head {
-        Head { seq, link, mac: tag(&self.key, &[b"head", &seq.to_be_bytes(), &link]) }
-    }
-
-    fn next(&self, head: &Head, link: [u8; 32]) -> Head {
-        self.head(head.seq + 1, link)
-    }
-
-    fn is_whole(&self, head: &Head) -> bool {
-        equal(&self.head(head.seq, head.link).mac, &head.mac)
-    }
-
-    fn link(&self, previous: &[u8; 32], row: &EventRow) -> [u8; 32] {
-        tag(&self.key, &[b"event", previous, &row.canonical()])
-    }
-
-    /// Follows the chain from its root to `head`, and looks for rows beyond.
-    async fn walk(&self, snapshot: &mut Snapshot, head: &Head) -> Result<ChainState, StoreError> {
-        let mut link = self.root;
-        let mut seq = 0;
-        loop {
-            let page = snapshot.rows(sqlx::query(PAGE_OF_EVENTS).bind(seq).bind(PAGE)).await?;
-            for row in &page {
-                match self.step(head, seq, &link, row) {
-                    Ok(next) => link = next,
-                    Err(broken) => return Ok(broken),
-                }
-                seq += 1;
-            }
-            if page.is_empty() {
-                return Ok(head.end(seq, &link));
-            }
-        }
-    }
-
-    /// The link of the row after `seq`, or how the chain is broken there.
-    fn step(&self, head: &Head, seq: i64, link: &[u8; 32], row: &Row) -> Result<[u8; 32], ChainState> {
-        let expected = seq + 1;
-        let broken = |what| ChainState::Broken { seq: expected, what };
-        let event = EventRow::read(row).map_err(|_| broken("the event was changed"))?;
-        if event.seq > head.seq {
-            return Err(ChainState::Broken { seq: event.seq, what: "the event was added by another hand" });
-        }
-        if event.seq != expected {
-            return Err(broken("the event is missing"));
-        }
-        let right = self.link(link, &event);
-        if hex::encode(right) != event.link {
-            return Err(broken("the event was changed, moved or put in by another hand"));
-        }
-        Ok(right)
-    }
-}
-
-const PAGE_OF_EVENTS: &str = "SELECT seq, at, actor, door, act, subject, target, result, address, request_id, details, link \
-     FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
-
-fn tag(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
-    hmac::sign(key, &framed(parts)).as_ref().try_into().expect("HMAC-SHA-256 is 32 bytes")
-}
-
-// === impl Head ===
-
-impl Head {
-    fn read(row: &Row) -> Result<Self, StoreError> {
-        let bytes = |column| {
-            let stored: Vec<u8> = row.get(column)?;
-            <[u8; 32]>::try_from(stored).map_err(|_| StoreError::unreadable(column))
-        };
-        Ok(Self { seq: row.get("seq")?, link: bytes("link")?, mac: bytes("mac")? })
-    }
-
-    /// What is to be said of a chain that was followed without a fault to `seq`, whose link is `link`.
-    fn end(&self, seq: i64, link: &[u8; 32]) -> ChainState {
-        if seq < self.seq {
-            return ChainState::Broken { seq: seq + 1, what: "the events from here to the end are missing" };
-        }
-        if !equal(link, &self.link) {
-            return ChainState::Broken { seq, what: "the last event is not the one the trail ended with" };
-        }
-        ChainState::Whole(seq)
-    }
-}
-
 // === impl EventRow ===
 
 impl EventRow {
@@ -365,7 +244,7 @@ impl EventRow {
         }
     }
 
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             seq: row.get("seq")?,
             at: row.time("at")?,
@@ -383,7 +262,7 @@ impl EventRow {
     }
 
     /// Everything but the link, so that no two rows have the same bytes: nothing and the empty text differ too.
-    fn canonical(&self) -> Vec<u8> {
+    pub(super) fn canonical(&self) -> Vec<u8> {
         let actor = self.actor.map(|actor| actor.to_string());
         let user = self.user.map(|user| user.to_string());
         framed(&[

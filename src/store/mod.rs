@@ -12,6 +12,7 @@
 
 pub mod audit;
 pub mod backup;
+mod chain;
 pub mod changes;
 mod confirm;
 mod engine;
@@ -19,6 +20,7 @@ mod error;
 pub mod lease;
 pub mod lockouts;
 mod open;
+mod operation_rows;
 pub mod operations;
 pub mod outbox;
 mod schema;
@@ -50,7 +52,7 @@ struct Inner {
     /// Reads.
     reader: sqlx::AnyPool,
     /// What the audit trail is chained with.
-    trail: audit::Trail,
+    trail: chain::Trail,
     /// Says in this process that a change mark was committed.
     nudge: watch::Sender<u64>,
 }

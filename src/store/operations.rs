@@ -1,13 +1,12 @@
 //! Held operations. Every arrow is one conditional update whose row count is checked.
 
-use std::str::FromStr;
-
 use super::audit::NewEvent;
 use super::changes::Change;
+use super::operation_rows::{select, select_slim};
 use super::outbox::NewOutbox;
-use super::sql::{Row, Tx, without_nul};
+use super::sql::{Tx, without_nul};
 use super::{Store, StoreError};
-use crate::identity::{SessionId, UnknownWord, UserId};
+use crate::identity::{SessionId, UserId};
 use crate::secret::{OperationTokenDigest, Sealed};
 use crate::time::Timestamp;
 
@@ -173,30 +172,6 @@ pub struct Outcome<'a> {
     pub events: &'a [NewEvent],
 }
 
-/// Every column, the large ones as they are.
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, version, state, reason, requester, session_id, requester_epoch, site, rule_name, rule_version, ",
-            "backend, method, title_en, title_fr, quorum, created_at, expires_at, tries, captured, seal, digest, ",
-            "changed_at, status, answer, answer_until FROM operations ",
-            $rest
-        )
-    };
-}
-
-/// Every column, the large ones left out: for lists.
-macro_rules! select_slim {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, version, state, reason, requester, session_id, requester_epoch, site, rule_name, rule_version, ",
-            "backend, method, title_en, title_fr, quorum, created_at, expires_at, tries, CAST(NULL AS BYTEA) AS captured, ",
-            "seal, digest, changed_at, status, CAST(NULL AS BYTEA) AS answer, answer_until FROM operations ",
-            $rest
-        )
-    };
-}
-
 // === impl Store ===
 
 impl Store {
@@ -315,42 +290,6 @@ impl Store {
 // === impl Tx ===
 
 impl Tx<'_> {
-    async fn insert_operation(&mut self, row: &OperationRow) -> Result<bool, StoreError> {
-        let insert = sqlx::query(
-            "INSERT INTO operations (id, version, state, reason, requester, session_id, requester_epoch, site, \
-             rule_name, rule_version, backend, method, title_en, title_fr, quorum, created_at, expires_at, tries, \
-             captured, seal, digest, changed_at, status, answer, answer_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, \
-             $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25) \
-             ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(row.id.clone())
-        .bind(row.version)
-        .bind(row.state.as_str())
-        .bind(row.reason.clone())
-        .bind(row.requester.to_string())
-        .bind(row.session.to_string())
-        .bind(row.requester_epoch)
-        .bind(row.site.clone())
-        .bind(row.rule.clone())
-        .bind(row.rule_version.clone())
-        .bind(row.backend.clone())
-        .bind(row.method.clone())
-        .bind(row.title_en.clone())
-        .bind(row.title_fr.clone())
-        .bind(row.quorum)
-        .bind(row.created_at.as_millis())
-        .bind(row.expires_at.as_millis())
-        .bind(row.tries)
-        .bind(row.captured.as_ref().map(|captured| captured.as_bytes().to_vec()))
-        .bind(row.seal.clone())
-        .bind(row.digest.clone())
-        .bind(row.changed_at.as_millis())
-        .bind(row.status)
-        .bind(row.answer.as_ref().map(|answer| answer.as_bytes().to_vec()))
-        .bind(row.answer_until.map(Timestamp::as_millis));
-        Ok(self.execute(insert).await? > 0)
-    }
-
     async fn walk(&mut self, arrow: &Move<'_>) -> Result<bool, StoreError> {
         let walk = sqlx::query(
             "UPDATE operations SET state = $3, version = version + 1, reason = $4, changed_at = $5, \
@@ -375,84 +314,5 @@ impl Tx<'_> {
         let mut marks = vec![Change::Operation(operation.to_owned())];
         marks.extend(self.queue(outbox).await?);
         self.commit(events, &marks).await
-    }
-}
-
-// === impl State ===
-
-impl State {
-    /// Every state, in the order an operation may walk them.
-    pub const ALL: [Self; 9] = [
-        Self::Waiting,
-        Self::Confirmed,
-        Self::Sending,
-        Self::Done,
-        Self::Denied,
-        Self::Expired,
-        Self::Cancelled,
-        Self::Withdrawn,
-        Self::Unknown,
-    ];
-
-    /// As the store and interface.md write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Confirmed => "confirmed",
-            Self::Sending => "sending",
-            Self::Done => "done",
-            Self::Denied => "denied",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-            Self::Withdrawn => "withdrawn",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// Whether no arrow leads away from it.
-    pub const fn is_final(self) -> bool {
-        !matches!(self, Self::Waiting | Self::Confirmed | Self::Sending)
-    }
-}
-
-impl FromStr for State {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(UnknownWord)
-    }
-}
-
-// === impl OperationRow ===
-
-impl OperationRow {
-    fn read(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: row.get("id")?,
-            version: row.get("version")?,
-            state: row.word("state")?,
-            reason: row.get("reason")?,
-            requester: row.word("requester")?,
-            session: row.word("session_id")?,
-            requester_epoch: row.get("requester_epoch")?,
-            site: row.get("site")?,
-            rule: row.get("rule_name")?,
-            rule_version: row.get("rule_version")?,
-            backend: row.get("backend")?,
-            method: row.get("method")?,
-            title_en: row.get("title_en")?,
-            title_fr: row.get("title_fr")?,
-            quorum: row.get("quorum")?,
-            created_at: row.time("created_at")?,
-            expires_at: row.time("expires_at")?,
-            tries: row.get("tries")?,
-            captured: row.get::<Option<Vec<u8>>>("captured")?.map(Sealed::from_stored),
-            seal: row.get("seal")?,
-            digest: row.get("digest")?,
-            changed_at: row.time("changed_at")?,
-            status: row.get("status")?,
-            answer: row.get::<Option<Vec<u8>>>("answer")?.map(Sealed::from_stored),
-            answer_until: row.maybe_time("answer_until")?,
-        })
     }
 }

@@ -6,7 +6,7 @@
 use sqlx::AnyConnection;
 use sqlx::{Any, Connection as _, Transaction};
 
-use super::audit::Trail;
+use super::chain::Trail;
 use super::engine::Engine;
 use super::sql::Row;
 use super::{Open, StoreError};

@@ -1,6 +1,7 @@
 //! The real program, killed: HOLD-13 at every named point, FLT-1 at random moments. What it acknowledged must be there.
 
 #[path = "../gateway/client.rs"]
+#[expect(dead_code, reason = "shared with the tests of whole gateways")]
 mod client;
 mod process;
 #[path = "../support/mod.rs"]

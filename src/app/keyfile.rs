@@ -55,6 +55,8 @@ pub(super) struct SealingKey {
     bytes: Zeroizing<[u8; 32]>,
     /// From where to where it is renamed once the store is open.
     rename: Option<(PathBuf, PathBuf)>,
+    /// Our own, kept by an earlier start.
+    used: bool,
 }
 
 // === impl SealingKey ===
@@ -62,6 +64,11 @@ pub(super) struct SealingKey {
 impl SealingKey {
     pub(super) fn bytes(&self) -> &[u8; 32] {
         &self.bytes
+    }
+
+    /// Whether an earlier start sealed a store with it.
+    pub(super) fn was_used(&self) -> bool {
+        self.used
     }
 
     /// The store is open with it: from now on it is the key.
@@ -81,21 +88,21 @@ pub(super) fn in_directory(
     let path = directory.join("sealing.key");
     let fresh = directory.join("sealing.key.new");
     if path.exists() {
-        return Ok(SealingKey { bytes: read(&path)?, rename: None });
+        return Ok(SealingKey { bytes: read(&path)?, rename: None, used: true });
     }
     if fresh.exists() {
-        return Ok(SealingKey { bytes: read(&fresh)?, rename: Some((fresh, path)) });
+        return Ok(SealingKey { bytes: read(&fresh)?, rename: Some((fresh, path)), used: false });
     }
     if database.strip_prefix("sqlite:").is_some_and(|file| Path::new(file).exists()) {
         return Err(KeyFileError::Lost { path, database: database.to_owned() });
     }
     let bytes = make(directory, &fresh, random)?;
-    Ok(SealingKey { bytes, rename: Some((fresh, path)) })
+    Ok(SealingKey { bytes, rename: Some((fresh, path)), used: false })
 }
 
 /// The key a secret manager wrote. Never made, never changed.
 pub(super) fn from_secret_manager(path: &Path) -> Result<SealingKey, KeyFileError> {
-    Ok(SealingKey { bytes: read(path)?, rename: None })
+    Ok(SealingKey { bytes: read(path)?, rename: None, used: false })
 }
 
 fn make(directory: &Path, path: &Path, random: &dyn Random) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {

@@ -26,6 +26,7 @@ use crate::store::{Open, Store, StoreError};
 use crate::time::{Clock, SystemClock};
 
 pub use keyfile::KeyFileError;
+use keyfile::SealingKey;
 pub use serve::{App, BoundTo};
 
 /// What a gateway is given from outside.
@@ -109,8 +110,17 @@ impl Means {
 impl Tools {
     /// Opens everything a command needs. Nothing is started but the hashing threads.
     pub async fn open(config: Config, means: Means) -> Result<Self, StartError> {
+        Self::open_with(config, means, false).await
+    }
+
+    /// The same, for `vantail store migrate`: an older store is brought to this version, a missing one is made.
+    pub async fn open_and_migrate(config: Config, means: Means) -> Result<Self, StartError> {
+        Self::open_with(config, means, true).await
+    }
+
+    async fn open_with(config: Config, means: Means, migrate: bool) -> Result<Self, StartError> {
         let (policy, warnings) = policy::load::load(&config.policies).map_err(StartError::Policy)?;
-        let (store, keyring) = open_store(&config, means.random.as_ref()).await?;
+        let (store, keyring) = open_store(&config, means.random.as_ref(), migrate).await?;
         let portal_url: Arc<str> = portal_url(&config, &policy).into();
         let hashing = HashPool::start(hashing_threads(), HASHING_QUEUE, Strength::default(), means.random.clone())?;
         let accounts =
@@ -144,15 +154,25 @@ impl Tools {
 
 /// Opens the configured store with the sealing key that belongs to it; on the very first start both are made, the key
 /// kept before anything is sealed with it.
-pub async fn open_store(config: &Config, random: &dyn Random) -> Result<(Store, Arc<Keyring>), StartError> {
+async fn open_store(
+    config: &Config,
+    random: &dyn Random,
+    migrate: bool,
+) -> Result<(Store, Arc<Keyring>), StartError> {
     let key = match &config.keys {
         Keys::Directory(directory) => keyfile::in_directory(directory, &config.store.database, random)?,
         Keys::SealingKeyFile(file) => keyfile::from_secret_manager(file)?,
     };
     let keyring = Arc::new(Keyring::new(key.bytes()));
-    let store = Store::open(&config.store.database, &keyring, Open::Migrate).await?;
+    let store = Store::open(&config.store.database, &keyring, how_to_open(&key, migrate)).await?;
     key.keep()?;
     Ok((store, keyring))
+}
+
+/// A key of our own that has been used before belongs to a store that is there: an empty one is a loss, not a beginning
+/// (FLT-3). A secret manager's key is there before the store is.
+fn how_to_open(key: &SealingKey, migrate: bool) -> Open {
+    if key.was_used() && !migrate { Open::AsIs } else { Open::Migrate }
 }
 
 /// How many sign-ins may wait for a hash before the next is told to come back.

@@ -102,7 +102,7 @@ impl App {
 
     /// Serves on `listeners` until `shutdown` resolves; then drains, writes what is not written yet, and closes the store.
     pub async fn serve(
-        self,
+        mut self,
         listeners: BoundTo,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), StartError> {
@@ -110,7 +110,14 @@ impl App {
         let mut tasks = tasks::start(&self.tools, &self.keys, self.worker, &stopped);
         tasks.spawn(feel(self.tools.clone(), self.pulse, stopped));
         info!(portal = %self.tools.portal_url, "serving");
-        edge::serve(self.parts, listeners.0, shutdown).await;
+        let lease = &mut self.lease;
+        let until = async move {
+            tokio::select! {
+                () = shutdown => {}
+                () = lease.lost() => error!("another gateway has taken this store over: stopping"),
+            }
+        };
+        edge::serve(self.parts, listeners.0, until).await;
         stop.send_replace(true);
         while tasks.join_next().await.is_some() {}
         if let Err(unwritten) = self.tools.sessions.write_last_seen().await {

@@ -75,7 +75,13 @@ pub(super) async fn audit(command: AuditCommand, config: Option<&Path>) -> Resul
 }
 
 pub(super) async fn store(command: StoreCommand, config: Option<&Path>) -> Result<(), Failure> {
-    let tools = open(config).await?;
+    let config = Config::load(config).map_err(Failure::faults)?;
+    let means = Means::of(&config).map_err(start_failure)?;
+    let tools = match command {
+        StoreCommand::Migrate => Tools::open_and_migrate(config, means).await,
+        _ => Tools::open(config, means).await,
+    };
+    let tools = tools.map_err(start_failure)?;
     let done = store::run(command, &tools.store, &tools.keyring, &origin(&tools), &mut Console::standard()).await;
     tools.store.close().await;
     done

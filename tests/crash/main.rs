@@ -123,7 +123,7 @@ struct Acknowledged {
 async fn mixed_writes(gateway: Arc<Running>, installation: Arc<Installation>, stop: Arc<AtomicBool>) -> Acknowledged {
     let mut facts = Acknowledged::default();
     while !stop.load(Ordering::SeqCst) {
-        let stranger = Client::new(gateway.address).host("localhost").browser();
+        let stranger = Client::new(gateway.address).host("localhost").browser().of_one_that_may_be_gone();
         let page = stranger.get("/secure/login").await;
         if let Some(csrf) = page.hidden("csrf") {
             let fields = [("csrf", csrf.as_str()), ("username", "carol"), ("password", "wrong")];

@@ -123,7 +123,7 @@ impl Installation {
     }
 
     pub fn client(&self, gateway: &Running, name: &str) -> Client {
-        let client = Client::new(gateway.address).host("localhost").browser();
+        let client = Client::new(gateway.address).host("localhost").browser().of_one_that_may_be_gone();
         for (cookie, value) in &self.cookies[name] {
             client.set_cookie(cookie, value);
         }

@@ -15,7 +15,7 @@ const MAY_NAME: [(&str, &[&str]); 16] = [
     ("config", &["policy", "secret", "time"]),
     ("account", &["audit", "identity", "policy", "secret", "store", "time"]),
     ("session", &["account", "audit", "identity", "policy", "secret", "store", "time"]),
-    ("notify", &["account", "config", "identity", "secret", "store", "time", "test_points"]),
+    ("notify", &["account", "audit", "config", "identity", "secret", "store", "time", "test_points"]),
     ("operation", &["account", "audit", "identity", "notify", "policy", "secret", "store", "time", "test_points", "session"]),
     (
         "portal",

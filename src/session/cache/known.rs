@@ -125,7 +125,9 @@ impl Known {
         self.entries.insert_with_lifecycle(entry.digest, Arc::clone(entry), &mut pushed_out);
         // What it replaces is among them, under the same digest: the index forgets first and learns last, for a session that
         // is known without being in the index could never be forgotten.
-        pushed_out.iter().for_each(|gone| index.remove(gone));
+        for gone in &pushed_out {
+            index.remove(gone);
+        }
         index.add(entry);
     }
 

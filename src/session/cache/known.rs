@@ -16,8 +16,8 @@ use crate::secret::SessionDigest;
 use crate::store::sessions::SessionRow;
 use crate::time::Timestamp;
 
-/// How many sessions are known at most; beyond, those not used for long are read again when they come back. About 600
-/// bytes each.
+/// How many sessions are known at most; beyond, those not used for long are read again when they come back. Less than
+/// 1 KiB each.
 const MOST: usize = 1_000_000;
 
 /// A live session.

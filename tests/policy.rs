@@ -3,9 +3,11 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use http::HeaderMap;
+use proptest::prelude::*;
 use vantail::identity::Caller;
 use vantail::policy::decide::reports;
 use vantail::policy::explain::explain;
@@ -239,6 +241,42 @@ fn hdr_8_every_method_a_request_names_is_judged() {
     }
     assert_eq!(word(&policy, "GET /admin/ops/1?_method=DELETE", &admin(2)), "hold");
     assert_eq!(word(&policy, "GET /admin/ops/1?%5Fmethod=delete", &admin(2)), "hold");
+}
+
+#[test]
+fn a_field_called_method_that_names_none_is_the_applications_own() {
+    let policy = policy();
+    assert_eq!(word(&policy, "GET /app/x?_method=view&method=post", &carol()), "forward");
+}
+
+/// As `docs/policies.md` orders answers: the stricter one is greater.
+fn strictness(word: &str) -> usize {
+    let order = ["forward", "hold", "read-body", "step-up", "sign-in", "refuse", "400"];
+    order.iter().position(|known| *known == word).unwrap()
+}
+
+static POLICY: LazyLock<Policy> = LazyLock::new(policy);
+
+proptest! {
+    #[test]
+    fn path_6_no_parameter_anywhere_makes_an_answer_weaker(
+        segments in proptest::collection::vec(prop_oneof!["public", "admin", "ops", "app", "1", "\\.\\."], 1..6),
+        at in any::<prop::sample::Index>(),
+        factors in 0u8..3,
+    ) {
+        let caller = if factors == 0 { nobody() } else { admin(factors) };
+        let mut with = segments.clone();
+        let at = at.index(with.len());
+        with[at].push_str(";x=1");
+        let with = format!("POST /{}", with.join("/"));
+        // What is forwarded, as a server reads it that knows parameters.
+        let sent = probe(&POLICY, &with).unwrap().target.as_sent();
+        let read = format!("POST {}", sent.replace(";x=1", ""));
+        prop_assert!(
+            strictness(&word(&POLICY, &with, &caller)) >= strictness(&word(&POLICY, &read, &caller)),
+            "{with} is judged less strictly than {read}"
+        );
+    }
 }
 
 fn carol() -> Caller {

@@ -101,7 +101,7 @@ impl Accounts {
         let user = new_user(id, addition);
         let event = origin.event("user.added", "ok").about(id).with("groups", user.groups.clone());
         let event = event.with("rights", words(&user.rights)).with("temporary_password", temporary.is_some());
-        let new = self.new_row(user.clone(), phone, password_hash, temporary.is_some(), origin.now);
+        let new = new_row(user.clone(), phone, password_hash, temporary.is_some(), origin.now);
         self.store.insert_user(&new, &[event]).await?;
         Ok((user, temporary))
     }
@@ -244,32 +244,6 @@ impl Accounts {
         Ok(phone.seal(&self.keyring, &*self.random, id))
     }
 
-    fn new_row(
-        &self,
-        user: User,
-        phone: Option<StoredPhone>,
-        password_hash: Option<String>,
-        password_must_change: bool,
-        now: Timestamp,
-    ) -> NewUser {
-        let (phone, phone_mac) = phone.unzip();
-        NewUser {
-            name_folded: names::fold(&user.name),
-            email_folded: names::fold(&user.email),
-            row: UserRow {
-                user,
-                phone,
-                phone_mac,
-                password_set_at: password_hash.is_some().then_some(now),
-                password_hash,
-                password_must_change,
-                created_at: now,
-                last_login_at: None,
-                epoch: 0,
-            },
-        }
-    }
-
     async fn refuse_last_validator(&self, id: UserId, now: Timestamp) -> Result<(), AccountError> {
         let holders = self.store.holders(Right::TokenValidator).await?;
         let other = holders.iter().any(|row| row.user.id != id && row.user.may_act(now));
@@ -288,6 +262,31 @@ fn new_user(id: UserId, addition: Addition) -> User {
     rights.dedup();
     let state = UserState::Active;
     User { id, name, full_name, email, language, groups, rights, state, valid_from: None, valid_until: None }
+}
+
+fn new_row(
+    user: User,
+    phone: Option<StoredPhone>,
+    password_hash: Option<String>,
+    password_must_change: bool,
+    now: Timestamp,
+) -> NewUser {
+    let (phone, phone_mac) = phone.unzip();
+    NewUser {
+        name_folded: names::fold(&user.name),
+        email_folded: names::fold(&user.email),
+        row: UserRow {
+            user,
+            phone,
+            phone_mac,
+            password_set_at: password_hash.is_some().then_some(now),
+            password_hash,
+            password_must_change,
+            created_at: now,
+            last_login_at: None,
+            epoch: 0,
+        },
+    }
 }
 
 /// What an edit touches, for the trail: which fields, and of what is not personal the new value.

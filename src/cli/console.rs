@@ -35,13 +35,15 @@ impl Console<'static> {
     }
 }
 
+#[cfg(test)]
 impl<'a> Console<'a> {
     /// Reads from `input`, writes to `output`.
-    #[cfg(test)]
     pub(super) fn over(input: &'a [u8], output: &'a mut Vec<u8>) -> Self {
         Self { input: Box::new(input), output: Box::new(output), asks: false }
     }
+}
 
+impl Console<'_> {
     /// One line.
     pub(super) fn say(&mut self, line: impl fmt::Display) -> Result<(), Failure> {
         Ok(writeln!(self.output, "{line}")?)

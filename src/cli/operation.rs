@@ -198,7 +198,7 @@ fn lines(view: &View, console: &mut Console<'_>) -> Result<(), Failure> {
     console.table(["WHAT", ""], &rows)
 }
 
-fn row(what: &str, value: impl ToString) -> [String; 2] {
+fn row(what: &str, value: impl std::fmt::Display) -> [String; 2] {
     [what.to_owned(), value.to_string()]
 }
 

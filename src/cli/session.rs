@@ -75,7 +75,13 @@ async fn list(accounts: &Accounts, user: Option<&str>, json: bool, console: &mut
     console.table(["SESSION", "USER", "STAGE", "SINCE", "LAST SEEN", "ADDRESS", "BROWSER"], &rows)
 }
 
-async fn end(session: SessionId, operations: &Operations, origin: &Origin, console: &mut Console<'_>, accounts: &Accounts) -> Result<(), Failure> {
+async fn end(
+    session: SessionId,
+    operations: &Operations,
+    origin: &Origin,
+    console: &mut Console<'_>,
+    accounts: &Accounts,
+) -> Result<(), Failure> {
     let row = accounts.store.session_by_id(session).await.map_err(AccountError::from)?;
     let Some(row) = row else {
         return Err(Failure::failed(format!("there is no session {session}; see: vantail session list")));
@@ -84,7 +90,13 @@ async fn end(session: SessionId, operations: &Operations, origin: &Origin, conso
     console.say("ended")
 }
 
-async fn end_all(user: &str, operations: &Operations, origin: &Origin, console: &mut Console<'_>, accounts: &Accounts) -> Result<(), Failure> {
+async fn end_all(
+    user: &str,
+    operations: &Operations,
+    origin: &Origin,
+    console: &mut Console<'_>,
+    accounts: &Accounts,
+) -> Result<(), Failure> {
     let id = accounts.find(user).await?.user.id;
     let ended = operations.end_sessions(id, None, origin).await.map_err(AccountError::from)?;
     console.say(format_args!("ended {ended}"))

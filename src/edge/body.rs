@@ -1,5 +1,7 @@
 //! Reading a request's body whole: for a rule that looks into it, for a hold, for a form of the portal.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::header::{EXPECT, HeaderMap};
 use pingora::ErrorType;
@@ -13,6 +15,8 @@ use crate::portal::Refused;
 
 /// Unread bytes that are taken off the wire after a refusal, so that the client gets to read the answer.
 const DRAINED: usize = 256 * 1024;
+/// For how long that is tried.
+const DRAINING: Duration = Duration::from_secs(1);
 
 /// The whole body, of at most `limit` bytes. A longer one is refused before anything is stored; trailers are dropped.
 pub(super) async fn read_whole(
@@ -70,12 +74,12 @@ fn broken(error: &pingora::Error) -> Stop {
 
 /// Takes what is left of a body off the wire before a refusal is written, or sees to it that the connection ends with the
 /// answer: what was sent as a body is never read as a request.
-pub(super) async fn settle(session: &mut ServerSession, deadlines: &Deadlines) {
+pub(super) async fn settle(session: &mut ServerSession) {
     if session.is_body_done() {
         return;
     }
     let waits_for_us = expects_continue(&session.req_header().headers) && session.body_bytes_read() == 0;
-    let drained = !waits_for_us && timeout(deadlines.proxy_header, drain(session)).await.unwrap_or(false);
+    let drained = !waits_for_us && timeout(DRAINING, drain(session)).await.unwrap_or(false);
     if !drained {
         session.set_keepalive(None);
     }

@@ -30,7 +30,7 @@ impl Gateway {
         let request = self.portal_request(session, inbound, visit).await?;
         let router = self.parts.router.clone();
         let Ok(response) = router.oneshot(request).await;
-        Ok(Way::written(respond::streamed(session, response, &self.parts.deadlines).await))
+        Ok(Way::written(respond::streamed(session, response).await))
     }
 
     async fn portal_request(

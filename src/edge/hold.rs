@@ -75,16 +75,15 @@ impl Gateway {
         most: Option<Duration>,
     ) -> Result<Way, Stop> {
         let operations = &self.parts.portal.operations;
-        let deadlines = &self.parts.deadlines;
         if let Some(most) = most
             && operations.wait(&asked.id, requester, most).await? == State::Done
             && let Some(answer) = operations.answer(&asked.id, requester).await?
             && answer.body.is_some()
         {
-            return Ok(Way::written(respond::kept(session, answer, None, deadlines).await));
+            return Ok(Way::written(respond::kept(session, answer, None).await));
         }
         let response = portal::held(&self.parts.portal, visit, asked);
-        Ok(Way::written(respond::whole(session, response, deadlines).await))
+        Ok(Way::written(respond::whole(session, response).await))
     }
 }
 

@@ -215,9 +215,10 @@ pub(super) fn is_own_set_cookie(value: &[u8]) -> bool {
 // === impl Outgoing ===
 
 impl Outgoing<'_> {
-    /// Sets identity and origin on a request that [`strip`] has been over, and takes out the gateway's cookies.
+    /// Sets host, identity and origin on a request that [`strip`] has been over, and takes out the gateway's cookies.
     pub fn write(&self, header: &mut RequestHeader) -> Result<(), Stop> {
         strip_own_cookies(header);
+        set(header, &HOST, self.host)?;
         let names = &self.site.headers;
         if let Some(user) = self.user {
             set(header, &names.user, &field_text(&user.name))?;

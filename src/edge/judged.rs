@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Version;
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v1::client::HttpSession;
@@ -75,7 +75,6 @@ fn judged_header(
     identity::strip_hop_by_hop(&mut header);
     header.set_version(Version::HTTP_11);
     header.set_raw_path(forward.as_sent().as_bytes()).map_err(refuse)?;
-    header.insert_header(HOST, visit.host.as_str()).map_err(refuse)?;
     header.insert_header(CONTENT_LENGTH, length.to_string()).map_err(refuse)?;
     forward.outgoing(visit).write(&mut header)?;
     Ok(header)

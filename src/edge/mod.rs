@@ -162,7 +162,7 @@ impl Gateway {
             return Err(Error::explain(ErrorType::InternalError, "an answer broke off"));
         }
         let response = portal::refusal(&self.parts.portal, visit, &stop.told);
-        respond::whole(session, response, &self.parts.deadlines).await
+        respond::whole(session, response).await
     }
 }
 
@@ -231,6 +231,9 @@ impl ProxyHttp for Gateway {
         _ctx: &mut Context,
     ) -> Result<()> {
         identity::strip_own_set_cookies(response);
+        if session.is_process_shutting_down() {
+            session.downstream_session.set_keepalive(None);
+        }
         if response.status == http::StatusCode::SWITCHING_PROTOCOLS {
             if !session.downstream_session.is_upgrade_req() {
                 // Whoever asked for nothing else than HTTP cannot read what follows (FLT-7).

@@ -123,7 +123,7 @@ impl Gateway {
         let operations = &self.parts.portal.operations;
         match operations.redeem_ticket(ticket, &inbound.target.as_sent(), viewer).await {
             Ok(Some(answer)) if answer.body.is_some() => {
-                let written = respond::kept(session, answer, Some(visit.secure), &self.parts.deadlines).await;
+                let written = respond::kept(session, answer, Some(visit.secure)).await;
                 Ok(Some(Way::written(written)))
             }
             Ok(_) | Err(OperationError::NotFound) => Ok(None),

@@ -7,16 +7,12 @@ use http_body_util::BodyExt as _;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 
-use super::{Deadlines, body, identity};
+use super::{body, identity};
 use crate::operation::Answer;
 
 /// Writes a whole answer.
-pub(super) async fn whole(
-    session: &mut ServerSession,
-    response: Response<Bytes>,
-    deadlines: &Deadlines,
-) -> pingora::Result<()> {
-    body::settle(session, deadlines).await;
+pub(super) async fn whole(session: &mut ServerSession, response: Response<Bytes>) -> pingora::Result<()> {
+    body::settle(session).await;
     let (parts, content) = response.into_parts();
     let mut header = ResponseHeader::from(parts);
     frame(&mut header, Some(content.len() as u64))?;
@@ -26,12 +22,8 @@ pub(super) async fn whole(
 }
 
 /// Writes an answer as it is made.
-pub(super) async fn streamed(
-    session: &mut ServerSession,
-    response: Response<axum::body::Body>,
-    deadlines: &Deadlines,
-) -> pingora::Result<()> {
-    body::settle(session, deadlines).await;
+pub(super) async fn streamed(session: &mut ServerSession, response: Response<axum::body::Body>) -> pingora::Result<()> {
+    body::settle(session).await;
     let (parts, mut content) = response.into_parts();
     let mut header = ResponseHeader::from(parts);
     frame(&mut header, http_body::Body::size_hint(&content).exact())?;
@@ -51,12 +43,7 @@ pub(super) async fn streamed(
 
 /// Writes a backend's answer that was kept for the requester. `ticket` says that it was asked for with a one-use cookie,
 /// and whether over https: the cookie is taken back.
-pub(super) async fn kept(
-    session: &mut ServerSession,
-    answer: Answer,
-    ticket: Option<bool>,
-    deadlines: &Deadlines,
-) -> pingora::Result<()> {
+pub(super) async fn kept(session: &mut ServerSession, answer: Answer, ticket: Option<bool>) -> pingora::Result<()> {
     let mut response = Response::new(Bytes::from(answer.body.unwrap_or_default()));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     for (name, value) in answer.headers {
@@ -72,7 +59,7 @@ pub(super) async fn kept(
     if let Some(secure) = ticket {
         response.headers_mut().append(SET_COOKIE, spent_ticket(secure));
     }
-    whole(session, response, deadlines).await
+    whole(session, response).await
 }
 
 fn spent_ticket(secure: bool) -> HeaderValue {

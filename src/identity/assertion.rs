@@ -20,7 +20,7 @@ use crate::secret::{Random, random_bytes};
 use crate::time::Timestamp;
 
 /// How long an assertion is valid.
-pub const LIFETIME: Duration = Duration::from_secs(60);
+pub const LIFETIME: Duration = Duration::from_mins(1);
 /// How long it is reused.
 const REUSED: Duration = Duration::from_secs(30);
 /// How many are kept. Beyond, the least used are signed again when asked for.

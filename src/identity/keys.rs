@@ -23,9 +23,9 @@ use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
 
 /// How long a key is published before it signs.
-pub const PUBLISHED_BEFORE_USE: Duration = Duration::from_secs(10 * 60);
+pub const PUBLISHED_BEFORE_USE: Duration = Duration::from_mins(10);
 /// How long a key stays published after another one signs.
-pub const KEPT_AFTER_USE: Duration = Duration::from_secs(24 * 60 * 60);
+pub const KEPT_AFTER_USE: Duration = Duration::from_hours(24);
 
 /// No key signs: nothing may be forwarded with identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -120,12 +120,12 @@ impl Notices {
     pub fn new(
         keyring: Arc<Keyring>,
         random: Arc<dyn Random>,
-        portal_url: String,
+        mut portal_url: String,
         language: String,
         directory: &Path,
     ) -> Result<Self, String> {
         let catalogue = Catalogue::load(directory).map_err(|faults| faults.join("; "))?;
-        let portal_url = portal_url.trim_end_matches('/').to_owned();
+        portal_url.truncate(portal_url.trim_end_matches('/').len());
         let wake = Arc::new(Notify::new());
         Ok(Self { parts: Arc::new(Parts { keyring, random, portal_url, language, catalogue, wake }) })
     }

@@ -19,7 +19,7 @@ enum Segment {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateFault {
     /// No such tag in this message.
-    #[error("unknown tag ${{{tag}}}: {}", remedy(.nearest))]
+    #[error("unknown tag ${{{tag}}}: {}", remedy(*.nearest))]
     UnknownTag {
         /// As written.
         tag: String,
@@ -31,7 +31,7 @@ pub enum TemplateFault {
     Unclosed,
 }
 
-fn remedy(nearest: &Option<&'static str>) -> String {
+fn remedy(nearest: Option<&'static str>) -> String {
     match nearest {
         Some(tag) => format!("write ${{{tag}}}"),
         None => "remove it".to_owned(),

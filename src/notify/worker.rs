@@ -58,7 +58,7 @@ const BATCH: i64 = 64;
 const TICK: Duration = Duration::from_secs(1);
 /// Between two tries of a row.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// How often a settlement that the store did not take is tried again, a second apart: FLT-2 says the store comes back.
 const SETTLE_TRIES: u32 = 30;
 
@@ -125,7 +125,7 @@ impl Worker {
             test_points::reach("sms-sent");
         }
         let settlement = settlement(sent, &row, self.clock.now());
-        self.log(&row, &settlement);
+        Self::log(&row, &settlement);
         self.settle(&row, &settlement).await;
     }
 
@@ -186,7 +186,7 @@ impl Worker {
         }
     }
 
-    fn log(&self, row: &OutboxRow, settlement: &Settlement) {
+    fn log(row: &OutboxRow, settlement: &Settlement) {
         let (kind, user, error) = (&row.kind, row.user, settlement.error.as_deref());
         match settlement.state {
             OutboxState::Sent => info!(event = "message.sent", %kind, %user),

@@ -68,7 +68,7 @@ impl CapturedRequest {
         let client = reader.text()?.parse().ok()?;
         let amr = (0..reader.count()?).map(|_| reader.text()?.parse().ok()).collect::<Option<_>>()?;
         let auth_time = Timestamp::from_millis(reader.number()?);
-        let second_factor_at = reader.maybe_number()?.map(Timestamp::from_millis);
+        let second_factor_at = reader.maybe_number()?.pop().map(Timestamp::from_millis);
         let headers = reader.headers()?;
         let body = reader.bytes()?.to_vec();
         reader.end()?;

@@ -32,7 +32,7 @@ struct Candidate {
 }
 
 /// How long the SMS that says it was confirmed is worth sending.
-const SMS_DEADLINE: Duration = Duration::from_secs(60 * 60);
+const SMS_DEADLINE: Duration = Duration::from_hours(1);
 /// How long another process may take over the tries it holds.
 const OTHERS_TAKE: Duration = Duration::from_secs(2);
 

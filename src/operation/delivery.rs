@@ -156,7 +156,7 @@ impl Operations {
                     return;
                 }
                 Err(error) => {
-                    tracing::error!(event = "operation.unrecorded", operation = %row.id, %error, "tried again")
+                    tracing::error!(event = "operation.unrecorded", operation = %row.id, %error, "tried again");
                 }
             }
             tokio::time::sleep(RECORD_EVERY).await;

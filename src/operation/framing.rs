@@ -38,7 +38,9 @@ impl Writer {
 
     pub(super) fn maybe_number(&mut self, number: Option<i64>) {
         self.count(usize::from(number.is_some()));
-        number.into_iter().for_each(|number| self.number(number));
+        if let Some(number) = number {
+            self.number(number);
+        }
     }
 
     /// How many parts follow.
@@ -85,12 +87,10 @@ impl<'a> Reader<'a> {
         Some(i64::from_be_bytes(*number))
     }
 
-    pub(super) fn maybe_number(&mut self) -> Option<Option<i64>> {
-        match self.count()? {
-            0 => Some(None),
-            1 => Some(Some(self.number()?)),
-            _ => None,
-        }
+    /// No number, or one.
+    pub(super) fn maybe_number(&mut self) -> Option<Vec<i64>> {
+        let count = self.count().filter(|count| *count <= 1)?;
+        (0..count).map(|_| self.number()).collect()
     }
 
     pub(super) fn count(&mut self) -> Option<usize> {

@@ -24,7 +24,7 @@ pub(super) struct Exit<'a> {
 }
 
 /// How long what became of an operation is worth a mail.
-const MAIL_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
+const MAIL_DEADLINE: Duration = Duration::from_hours(24);
 
 // === impl Exit ===
 

@@ -36,7 +36,7 @@ pub enum Capacity {
 }
 
 /// How old a second factor may be to confirm one's own operation.
-pub const FRESH: Duration = Duration::from_secs(5 * 60);
+pub const FRESH: Duration = Duration::from_mins(5);
 
 /// Whether `person` is a validator of operations held by `hold`, kin or not: they may see it.
 pub fn is_validator(person: &UserRow, hold: &Hold, now: Timestamp) -> bool {

@@ -1,6 +1,7 @@
 //! What time does to operations: they expire, lose their standing, and their answers are dropped.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::{Operations, State};
 use crate::identity::SessionId;
 use crate::store::StoreError;
 use crate::store::operations::OperationRow;
+use crate::store::users::UserRow;
 use crate::time::Timestamp;
 
 /// How often standing is looked at: looking may take a twentieth of the time, so that ten thousand waiting operations slow
@@ -22,11 +24,11 @@ pub(super) struct Pace {
 }
 
 /// Clocks of gateways that share a store may differ by less than this.
-const SKEW: Duration = Duration::from_secs(60);
+const SKEW: Duration = Duration::from_mins(1);
 /// Most waiting operations that are looked at.
 const LOOKED_AT: i64 = 20_000;
 /// Between two droppings of old answers.
-const DROP_EVERY: Duration = Duration::from_secs(60);
+const DROP_EVERY: Duration = Duration::from_mins(1);
 /// Looking may take one in so many parts of the time.
 const SHARE: u32 = 20;
 
@@ -91,12 +93,12 @@ impl Operations {
     /// Requesters are read once, however many operations they wait for.
     async fn withdraw_unfounded(&self) -> Result<(), StoreError> {
         let now = self.now();
-        let mut requesters = HashMap::new();
+        let mut requesters: HashMap<_, Option<UserRow>> = HashMap::new();
         for row in self.store().operations(&[State::Waiting], LOOKED_AT).await? {
-            if !requesters.contains_key(&row.requester) {
-                requesters.insert(row.requester, self.store().user(row.requester).await?);
-            }
-            let requester = requesters.get(&row.requester).cloned().flatten();
+            let requester = match requesters.entry(row.requester) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(unknown) => unknown.insert(self.store().user(row.requester).await?).clone(),
+            };
             let stands = super::standing::stands(&self.parts.policy.load(), &row, requester, now);
             let needs_session = stands
                 .as_ref()

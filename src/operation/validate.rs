@@ -10,7 +10,7 @@ use crate::identity::SignedIn;
 use crate::store::StoreError;
 
 /// Between two tokens for one validator.
-const TOKEN_EVERY: Duration = Duration::from_secs(60);
+const TOKEN_EVERY: Duration = Duration::from_mins(1);
 /// Characters of a denier's reason that are kept.
 const REASON_LENGTH: usize = 500;
 

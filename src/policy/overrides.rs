@@ -9,6 +9,7 @@ use http::{HeaderMap, Method};
 use super::body;
 use super::decide::{BodyFacts, Refusal};
 use super::judge::Judge;
+use super::rule::METHODS;
 
 /// The field that names a method.
 const FIELD: &str = "_method";
@@ -40,11 +41,15 @@ pub(super) fn named(judge: &Judge<'_>) -> Result<Named, Refusal> {
     let mut named = Named::default();
     let facts = judge.facts();
     let own = facts.method;
-    if facts.target.query().is_some_and(may_name_a_method) {
-        judge.query().alike(FIELD).try_for_each(|value| named.add(value, own))?;
-    }
+    let is_asked = facts.target.query().is_some_and(may_name_a_method);
     if !judge.site().method_override {
+        if is_asked {
+            judge.query().alike(FIELD).for_each(|value| named.add_known(value, own));
+        }
         return Ok(named);
+    }
+    if is_asked {
+        judge.query().alike(FIELD).try_for_each(|value| named.add(value, own))?;
     }
     header_values(facts.headers).try_for_each(|value| named.add(value, own))?;
     if matches!(*own, Method::GET | Method::HEAD) || !body::is_form(facts.headers) {
@@ -60,6 +65,14 @@ pub(super) fn named(judge: &Judge<'_>) -> Result<Named, Refusal> {
 // === impl Named ===
 
 impl Named {
+    /// Where overrides are none of the site's business, a `_method` that is no method is the application's own field.
+    fn add_known(&mut self, value: &str, own: &Method) {
+        let known = METHODS.iter().find(|method| method.as_str().eq_ignore_ascii_case(value.trim()));
+        if let Some(method) = known.filter(|method| *method != own && !self.methods.contains(method)) {
+            self.methods.push(method.clone());
+        }
+    }
+
     fn add(&mut self, value: &str, own: &Method) -> Result<(), Refusal> {
         for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             let method = Method::from_bytes(name.to_ascii_uppercase().as_bytes())

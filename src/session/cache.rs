@@ -96,7 +96,7 @@ impl Sessions {
             return Presented::Dead;
         }
         if counts && entry.touch(now) {
-            self.inner.unwritten.put(Arc::clone(entry));
+            self.inner.unwritten.put(entry);
         }
         Presented::Live(Arc::clone(&entry.signed_in))
     }
@@ -151,7 +151,9 @@ impl Sessions {
         let seen: Vec<_> = taken.iter().map(|entry| (entry.signed_in.session, entry.written())).collect();
         let outcome = self.inner.store.touch_sessions(&seen).await;
         if outcome.is_err() {
-            taken.into_iter().filter(|entry| entry.unwritten()).for_each(|entry| self.inner.unwritten.put(entry));
+            for entry in taken.iter().filter(|entry| entry.unwritten()) {
+                self.inner.unwritten.put(entry);
+            }
         }
         outcome
     }

@@ -94,7 +94,7 @@ async fn auth_3_unknown_wrong_locked_disabled_and_expired_get_one_answer_for_one
 
 #[tokio::test]
 async fn auth_4_the_time_of_an_answer_tells_nothing() {
-    let open = Lockout { attempts: u32::MAX, duration: Duration::from_secs(60) };
+    let open = Lockout { attempts: u32::MAX, duration: Duration::from_mins(1) };
     let world = World::with(Security { lockout: open, ..Security::default() }).await;
     world.user("known").await;
     let disabled = world.user("disabled").await;
@@ -112,7 +112,7 @@ async fn auth_4_the_time_of_an_answer_tells_nothing() {
         times[times.len() / 2]
     });
     let (least, most) = (medians.iter().min().unwrap(), medians.iter().max().unwrap());
-    let apart = *most - *least;
+    let apart = most.saturating_sub(*least);
     assert!(apart < Duration::from_millis(5) || apart < *most / 20, "{medians:?}");
 }
 
@@ -221,7 +221,7 @@ async fn auth_7_an_administrator_unlocks_and_the_trail_says_so() {
 
 #[tokio::test]
 async fn without_a_limit_nobody_is_locked() {
-    let off = Lockout { attempts: 0, duration: Duration::from_secs(1800) };
+    let off = Lockout { attempts: 0, duration: Duration::from_mins(30) };
     let world = World::with(Security { lockout: off, ..Security::default() }).await;
     world.user("alice").await;
     for _ in 0..20 {

@@ -126,7 +126,7 @@ async fn sess_3_a_disabled_user_is_out_and_so_is_one_whose_time_is_over() {
     let (of_bob, _) = world.signed_in("bob").await;
     let mut changes = world.store.follow_changes().await.unwrap();
     world.accounts().disable(alice.id, &world.command()).await.unwrap();
-    let until = Edit { valid_until: Some(Some(world.after(Duration::from_secs(60)))), ..Edit::default() };
+    let until = Edit { valid_until: Some(Some(world.after(Duration::from_mins(1)))), ..Edit::default() };
     world.accounts().edit(bob.id, until, &world.command()).await.unwrap();
     follow(&world, &mut changes).await;
     world.sessions().forget_user(bob.id);
@@ -169,7 +169,7 @@ async fn a_live_connection_ends_at_the_idle_end_and_at_its_users_end() {
     let world = World::new().await;
     world.user("idle").await;
     let until = world.user("until").await;
-    let end = Edit { valid_until: Some(Some(world.after(Duration::from_secs(60)))), ..Edit::default() };
+    let end = Edit { valid_until: Some(Some(world.after(Duration::from_mins(1)))), ..Edit::default() };
     world.accounts().edit(until.id, end, &world.command()).await.unwrap();
     let (_, idle) = world.signed_in("idle").await;
     let (_, until) = world.signed_in("until").await;

@@ -106,7 +106,7 @@ async fn a_reset_second_factor_is_gone_and_so_are_the_sessions() {
 async fn dates_are_kept_and_emptied() {
     let world = World::new().await;
     let alice = world.user("alice").await;
-    let tomorrow = world.after(Duration::from_secs(86_400));
+    let tomorrow = world.after(Duration::from_hours(24));
     let edit = |from| Edit { valid_from: Some(from), ..Edit::default() };
     world.accounts().edit(alice.id, edit(Some(tomorrow)), &world.command()).await.unwrap();
     assert!(is_refused(&world.try_password("alice", PASSWORD).await));

@@ -27,7 +27,7 @@ use vantail::time::{Clock, SettableClock, Timestamp};
 
 /// When every test begins.
 pub const BEGIN: Timestamp = Timestamp::from_secs(1_790_000_000);
-pub const MINUTE: Duration = Duration::from_secs(60);
+pub const MINUTE: Duration = Duration::from_mins(1);
 pub const TARGET: &str = "/admin/customers/42/delete?force=1";
 const SITE: &str = include_str!("crm.toml");
 

@@ -15,7 +15,7 @@ async fn hold_8_a_confirmation_in_time_is_taken() {
     let (alice, val) = (gate.signed_in("alice").await, gate.signed_in("val").await);
     let id = gate.ask(&alice).await.id;
     let token = gate.token(&id, &val).await;
-    gate.clock.advance(15 * MINUTE - Duration::from_secs(1));
+    gate.clock.advance(14 * MINUTE + Duration::from_secs(59));
     gate.operations.sweep().await.unwrap();
     assert_eq!(gate.confirm(&id, &val, &token).await.unwrap(), State::Confirmed);
 }
@@ -200,6 +200,18 @@ async fn hold_9_logging_out_leaves_it_waiting_unless_the_rule_needs_the_session(
     gate.operations.session_ended(alice.session).await.unwrap();
     assert_eq!(gate.state(&usual).await.0, State::Waiting);
     assert_eq!(gate.state(&bound).await, (State::Withdrawn, Some("session-ended".to_owned())));
+}
+
+#[tokio::test]
+async fn hold_9_a_session_that_an_administrator_ends_takes_what_was_asked_in_it_along() {
+    let gate = Installation::new().await;
+    let (one, other) = (gate.signed_in("alice").await, gate.signed_in("alice").await);
+    let (ended, untouched) = (gate.ask(&one).await.id, gate.ask(&other).await.id);
+    gate.operations.end_sessions(one.user.id, Some(one.session), &gate.origin()).await.unwrap();
+    assert_eq!(gate.state(&ended).await, (State::Withdrawn, Some("session-ended".to_owned())));
+    assert_eq!(gate.state(&untouched).await.0, State::Waiting);
+    gate.operations.end_sessions(one.user.id, None, &gate.origin()).await.unwrap();
+    assert_eq!(gate.state(&untouched).await.0, State::Withdrawn);
 }
 
 #[tokio::test]

@@ -33,28 +33,28 @@ fn in_ranges(ranges: &[(u32, u32)], code: u32) -> bool {
 
 /// Default-ignorable, bidirectional, private and blank characters.
 const HIDDEN: &[(u32, u32)] = &[
-    (0x00a0, 0x00a0),    // no-break space
-    (0x00ad, 0x00ad),    // soft hyphen
-    (0x034f, 0x034f),    // combining grapheme joiner
-    (0x061c, 0x061c),    // Arabic letter mark
-    (0x115f, 0x1160),    // Hangul fillers
-    (0x1680, 0x1680),    // Ogham space
-    (0x17b4, 0x17b5),    // Khmer inherent vowels
-    (0x180b, 0x180f),    // Mongolian selectors
-    (0x2000, 0x200f),    // spaces of all widths, zero width, direction marks
-    (0x2028, 0x202f),    // separators, direction embeddings and overrides, narrow space
-    (0x205f, 0x206f),    // mathematical space, joiners, direction isolates
-    (0x2800, 0x2800),    // braille blank
-    (0x3000, 0x3000),    // ideographic space
-    (0x3164, 0x3164),    // Hangul filler
-    (0xe000, 0xf8ff),    // private use
-    (0xfe00, 0xfe0f),    // variation selectors
-    (0xfeff, 0xfeff),    // zero width no-break space
-    (0xffa0, 0xffa0),    // half-width Hangul filler
-    (0xfff0, 0xfffb),    // unassigned, interlinear annotation
-    (0x1bca0, 0x1bca3),  // shorthand controls
-    (0x1d173, 0x1d17a),  // musical controls
-    (0xe0000, 0x10ffff), // tags, selectors, private use
+    (0x00a0, 0x00a0),           // no-break space
+    (0x00ad, 0x00ad),           // soft hyphen
+    (0x034f, 0x034f),           // combining grapheme joiner
+    (0x061c, 0x061c),           // Arabic letter mark
+    (0x115f, 0x1160),           // Hangul fillers
+    (0x1680, 0x1680),           // Ogham space
+    (0x17b4, 0x17b5),           // Khmer inherent vowels
+    (0x180b, 0x180f),           // Mongolian selectors
+    (0x2000, 0x200f),           // spaces of all widths, zero width, direction marks
+    (0x2028, 0x202f),           // separators, direction embeddings and overrides, narrow space
+    (0x205f, 0x206f),           // mathematical space, joiners, direction isolates
+    (0x2800, 0x2800),           // braille blank
+    (0x3000, 0x3000),           // ideographic space
+    (0x3164, 0x3164),           // Hangul filler
+    (0xe000, 0xf8ff),           // private use
+    (0xfe00, 0xfe0f),           // variation selectors
+    (0xfeff, 0xfeff),           // zero width no-break space
+    (0xffa0, 0xffa0),           // half-width Hangul filler
+    (0xfff0, 0xfffb),           // unassigned, interlinear annotation
+    (0x1bca0, 0x1bca3),         // shorthand controls
+    (0x1d173, 0x1d17a),         // musical controls
+    (0x000e_0000, 0x0010_ffff), // tags, selectors, private use
 ];
 
 /// Full-width and mathematical alphabets, Roman numerals, and signs that are taken for `/ . : ; -`.

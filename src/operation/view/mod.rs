@@ -25,6 +25,7 @@ pub(super) use body::body;
 
 /// Everything a page or the API shows. Redacted fields are masked already; texts carry visible code points for invisible characters.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that a page shows")]
 pub struct View {
     /// 8 digits.
     pub id: String,

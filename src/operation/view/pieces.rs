@@ -138,9 +138,9 @@ impl Collector {
             let length = rest.find(|letter| !of_kind(letter)).unwrap_or(rest.len());
             let (run, after) = rest.split_at(length);
             if is_blank(first) {
-                self.blanks(run)
+                self.blanks(run);
             } else {
-                self.letters(run)
+                self.letters(run);
             }
             rest = after;
         }
@@ -160,9 +160,9 @@ impl Collector {
                 continue;
             }
             if letter == '\r' {
-                self.push(Piece::CodePoint(code_point(letter)), 1)
+                self.push(Piece::CodePoint(code_point(letter)), 1);
             } else {
-                self.text.push(letter)
+                self.text.push(letter);
             }
             rest = &rest[1..];
         }

@@ -16,8 +16,8 @@ use crate::secret::SessionDigest;
 use crate::store::sessions::SessionRow;
 use crate::time::Timestamp;
 
-/// How many sessions are known at most; beyond, those not used for long are read again when they come back. About 600
-/// bytes each.
+/// How many sessions are known at most; beyond, those not used for long are read again when they come back. Less than
+/// 1 KiB each.
 const MOST: usize = 1_000_000;
 
 /// A live session.
@@ -125,7 +125,9 @@ impl Known {
         self.entries.insert_with_lifecycle(entry.digest, Arc::clone(entry), &mut pushed_out);
         // What it replaces is among them, under the same digest: the index forgets first and learns last, for a session that
         // is known without being in the index could never be forgotten.
-        pushed_out.iter().for_each(|gone| index.remove(gone));
+        for gone in &pushed_out {
+            index.remove(gone);
+        }
         index.add(entry);
     }
 

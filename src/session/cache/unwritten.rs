@@ -17,9 +17,9 @@ pub(super) struct Unwritten {
 
 impl Unwritten {
     /// To be written. The same session read twice is one: its latest use counts.
-    pub(super) fn put(&self, entry: Arc<Entry>) {
+    pub(super) fn put(&self, entry: &Arc<Entry>) {
         let mut entries = self.entries();
-        let earlier = entries.insert(entry.signed_in.session, Arc::clone(&entry));
+        let earlier = entries.insert(entry.signed_in.session, Arc::clone(entry));
         if let Some(earlier) = earlier {
             entry.touch(earlier.last_seen());
         }

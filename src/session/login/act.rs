@@ -1,6 +1,6 @@
 //! One step of a sign-in: what it needs, the try it reserves, the refusal it may come to, and the password.
 
-use crate::account::lockout::{Attempt, Locked, Subject};
+use crate::account::lockout::{Attempt, Subject};
 use crate::account::{HashPool, names};
 use crate::audit::{NewEvent, Origin};
 use crate::identity::{Amr, UserId};
@@ -59,9 +59,8 @@ impl<'a> Act<'a> {
         };
         let hash = found.as_ref().and_then(|row| row.password_hash.clone());
         let reserved = self.checked(reserved, &password, hash).await?;
-        let row = match found {
-            Some(row) if row.user.may_act(self.now()) => row,
-            _ => return self.refuse(reserved, "disabled or outside its dates").await,
+        let Some(row) = found.filter(|row| row.user.may_act(self.now())) else {
+            return self.refuse(reserved, "disabled or outside its dates").await;
         };
         self.strengthen(&row, password).await?;
         self.end_presented().await?;
@@ -123,15 +122,13 @@ impl<'a> Act<'a> {
     }
 
     async fn reserve_as(&self, subject: Subject, user: Option<UserId>) -> Result<Try, LoginError> {
-        match Attempt::reserve(self.store(), subject.clone(), self.security.lockout, self.now()).await? {
-            Ok((attempt, last)) => Ok(Try { attempt, subject, user, last }),
-            Err(Locked { .. }) => {
-                tokio::time::sleep(self.hashing().usual()).await;
-                let refused = self.refused(&subject, user, "locked");
-                self.store().append_events(&[refused]).await?;
-                Err(LoginError::Refused)
-            }
+        let outcome = Attempt::reserve(self.store(), subject.clone(), self.security.lockout, self.now()).await?;
+        if let Ok((attempt, last)) = outcome {
+            return Ok(Try { attempt, subject, user, last });
         }
+        tokio::time::sleep(self.hashing().usual()).await;
+        self.store().append_events(&[self.refused(&subject, user, "locked")]).await?;
+        Err(LoginError::Refused)
     }
 
     /// Wrong: the try stays counted, the trail says why, the client does not learn it.

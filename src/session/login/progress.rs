@@ -16,7 +16,7 @@ use crate::store::users::UserRow;
 use crate::time::Timestamp;
 
 /// How long a sign-in may be on its way.
-pub(super) const PENDING: Duration = Duration::from_secs(10 * 60);
+pub(super) const PENDING: Duration = Duration::from_mins(10);
 
 /// Of a browser's own words, characters kept.
 const LONGEST_USER_AGENT: usize = 200;
@@ -70,7 +70,7 @@ impl Act<'_> {
             // Those that made room have ended: all are read again.
             self.login.sessions.forget_user(row.user.id);
         }
-        Ok(step(token, session, row.user.clone()))
+        Ok(step(token, &session, row.user.clone()))
     }
 
     /// Puts a session of more level, under a new token, in the place of `session`.
@@ -97,7 +97,7 @@ impl Act<'_> {
         if arrives {
             self.make_room(&next).await?;
         }
-        Ok(step(token, next, row.user.clone()))
+        Ok(step(token, &next, row.user.clone()))
     }
 
     /// Consumes the try: in, the counter goes; with more to come, this try alone.
@@ -166,11 +166,11 @@ impl Proven {
     }
 }
 
-fn step(token: SessionToken, session: SessionRow, user: User) -> Step {
+fn step(token: SessionToken, session: &SessionRow, user: User) -> Step {
     match session.stage {
         Stage::SecondFactor => Step::SecondFactor(token),
         Stage::ChangePassword => Step::ChangePassword(token),
         Stage::Enrol => Step::Enrol(token),
-        Stage::Live => Step::SignedIn(token, Arc::new(signed_in(&session, user))),
+        Stage::Live => Step::SignedIn(token, Arc::new(signed_in(session, user))),
     }
 }

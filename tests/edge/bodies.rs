@@ -1,0 +1,120 @@
+//! Bodies: judged, streamed, refused.
+
+use crate::support::backend::{Behaviour, Reply};
+use crate::world::{Builder, World, request};
+
+fn json(act: &str, padding: usize) -> String {
+    format!("{{\"act\":\"{act}\",\"padding\":\"{}\"}}", "p".repeat(padding))
+}
+
+fn judged(body: &str) -> String {
+    request(
+        &format!("POST /judged?q=1 HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}", body.len()),
+        body,
+    )
+}
+
+#[tokio::test]
+async fn a_body_a_rule_looks_into_arrives_whole_whatever_its_length() {
+    let world = World::start().await;
+    for padding in [0, 60 * 1024, 70 * 1024, 900 * 1024] {
+        let body = json("read", padding);
+        let mut client = world.connect().await;
+        let before = world.backend.count();
+        assert_eq!(client.ask(judged(&body)).await.unwrap().text(), "ok", "{padding}");
+        let received = world.backend.last();
+        assert_eq!(world.backend.count(), before + 1);
+        assert!(received.body == body.as_bytes(), "{padding}");
+        assert_eq!((received.target.as_str(), received.all("content-length").len()), ("/judged?q=1", 1));
+        assert_eq!(received.header("host"), Some("gw.test"));
+        assert_eq!(received.header("x-forwarded-for"), Some("127.0.0.1"));
+        assert_eq!(client.ask(request("GET /next HTTP/1.1", "")).await.unwrap().status, 200, "the connection goes on");
+    }
+}
+
+#[tokio::test]
+async fn a_judged_body_in_chunks_is_judged_by_its_content() {
+    let world = World::start().await;
+    for (act, status) in [("read", 200), ("write", 403)] {
+        let body = json(act, 100_000);
+        let (one, two) = body.split_at(50_000);
+        let chunks = format!("{:x}\r\n{one}\r\n{:x}\r\n{two}\r\n0\r\nX-Trailer: 1\r\n\r\n", one.len(), two.len());
+        let head = "POST /judged HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
+        assert_eq!(world.ask(head, &chunks).await.unwrap().status, status, "{act}");
+    }
+    assert_eq!(world.backend.count(), 1);
+    let received = world.backend.last();
+    assert!(received.body == json("read", 100_000).as_bytes());
+    assert_eq!((received.header("transfer-encoding"), received.header("x-trailer")), (None, None));
+}
+
+#[tokio::test]
+async fn the_answer_to_a_long_judged_body_is_passed_on_as_it_is() {
+    let world = World::start().await;
+    let reply = Reply::new(201, &"a".repeat(200_000)).with("X-Own", "1").with("Set-Cookie", "__Host-vantail=forged");
+    world.backend.answer_with(Behaviour::Normal(reply.with("Set-Cookie", "own=1")));
+    let answer = world.connect().await.ask(judged(&json("read", 100_000))).await.unwrap();
+    assert_eq!((answer.status, answer.body.len()), (201, 200_000));
+    assert_eq!((answer.header("x-own"), answer.all("set-cookie")), (Some("1"), vec!["own=1"]));
+    world.backend.answer_with(Behaviour::WrongLength(Reply::ok("0123456789")));
+    assert_eq!(world.connect().await.ask(judged(&json("read", 100_000))).await, None, "half an answer is none");
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_before_it_is_sent() {
+    let world = Builder { security: "[holding]\nbody_limit = \"64KiB\"\n", ..Builder::default() }.start().await;
+    let head =
+        "POST /judged HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 70000\r\nExpect: 100-continue";
+    assert_eq!(world.ask(head, "").await.unwrap().status, 413);
+    let body = json("read", 80_000);
+    let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let head = "POST /judged HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
+    assert_eq!(world.ask(head, &chunks).await.unwrap().status, 413);
+    assert_eq!(world.backend.count(), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_invited_is() {
+    let world = World::start().await;
+    let body = json("read", 0);
+    let head = format!(
+        "POST /judged HTTP/1.1\r\nHost: gw.test\r\nContent-Type: application/json\r\nContent-Length: {}\r\nExpect: \
+         100-continue\r\n\r\n",
+        body.len()
+    );
+    let mut client = world.connect().await;
+    client.send(head).await;
+    assert_eq!(client.exactly(25).await.unwrap(), b"HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(client.ask(body).await.unwrap().status, 200);
+    assert_eq!(world.backend.last().header("expect"), None);
+}
+
+#[tokio::test]
+async fn http_7_after_a_refusal_the_body_is_gone_and_the_connection_goes_on() {
+    let world = World::start().await;
+    let smuggled = request("GET /app/smuggled HTTP/1.1", "");
+    let mut client = world.connect().await;
+    let line = format!("POST /app/x HTTP/1.1\r\nContent-Length: {}", smuggled.len());
+    let refused = client.ask(request(&line, &smuggled)).await.unwrap();
+    assert_eq!((refused.status, refused.header("connection")), (401, Some("keep-alive")));
+    assert_eq!(client.ask(request("GET /own HTTP/1.1", "")).await.unwrap().status, 200);
+    assert_eq!(world.backend.count(), 1);
+    assert_eq!(world.backend.last().target, "/own");
+}
+
+#[tokio::test]
+async fn a_backend_cannot_set_a_cookie_of_the_gateways() {
+    let world = World::start().await;
+    let reply = Reply::ok("ok").with("Set-Cookie", "vantail=forged; Path=/").with("Set-Cookie", "own=1");
+    world.backend.answer_with(Behaviour::Normal(reply));
+    assert_eq!(world.ask("GET /x HTTP/1.1", "").await.unwrap().all("set-cookie"), ["own=1"]);
+}
+
+#[tokio::test]
+async fn http_1_0_is_still_spoken() {
+    let world = World::start().await;
+    let mut client = world.connect().await;
+    let answer = client.ask(request("GET /x HTTP/1.0", "")).await.unwrap();
+    assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
+    assert_eq!(client.rest().await, b"", "and the connection ends");
+}

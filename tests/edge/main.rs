@@ -1,0 +1,14 @@
+//! The edge by itself: deadlines, bounds, bodies, backends that fail, listeners, and stopping. On loopback, with raw bytes,
+//! with deadlines short enough to be waited for.
+
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "shared by several test programs; each uses its part")]
+mod support;
+
+mod world;
+
+mod backends;
+mod bodies;
+mod deadlines;
+mod listeners;
+mod stopping;

@@ -248,10 +248,9 @@ impl OperationToken {
 
     /// What the store keeps, bound to the operation and the validator.
     pub fn digest(&self, keyring: &Keyring, operation: &str, validator: &str) -> OperationTokenDigest {
-        OperationTokenDigest(keyring.mac(
-            Purpose::OperationToken,
-            &[operation.as_bytes(), validator.as_bytes(), &self.0],
-        ))
+        OperationTokenDigest(
+            keyring.mac(Purpose::OperationToken, &[operation.as_bytes(), validator.as_bytes(), &self.0]),
+        )
     }
 }
 

@@ -16,15 +16,40 @@ const MAY_NAME: [(&str, &[&str]); 16] = [
     ("account", &["audit", "identity", "policy", "secret", "store", "time"]),
     ("session", &["account", "audit", "identity", "policy", "secret", "store", "time"]),
     ("notify", &["account", "audit", "config", "identity", "secret", "store", "time", "test_points"]),
-    ("operation", &["account", "audit", "identity", "notify", "policy", "secret", "store", "time", "test_points", "session"]),
+    (
+        "operation",
+        &["account", "audit", "identity", "notify", "policy", "secret", "store", "time", "test_points", "session"],
+    ),
     (
         "portal",
-        &["account", "audit", "config", "identity", "notify", "operation", "policy", "secret", "session", "store", "time"],
+        &[
+            "account",
+            "audit",
+            "config",
+            "identity",
+            "notify",
+            "operation",
+            "policy",
+            "secret",
+            "session",
+            "store",
+            "time",
+        ],
     ),
     (
         "edge",
         &[
-            "account", "audit", "config", "identity", "operation", "policy", "portal", "secret", "session", "store", "time",
+            "account",
+            "audit",
+            "config",
+            "identity",
+            "operation",
+            "policy",
+            "portal",
+            "secret",
+            "session",
+            "store",
+            "time",
             "test_points",
         ],
     ),
@@ -32,8 +57,19 @@ const MAY_NAME: [(&str, &[&str]); 16] = [
     (
         "app",
         &[
-            "account", "audit", "config", "edge", "identity", "notify", "operation", "policy", "portal", "secret", "session",
-            "store", "time",
+            "account",
+            "audit",
+            "config",
+            "edge",
+            "identity",
+            "notify",
+            "operation",
+            "policy",
+            "portal",
+            "secret",
+            "session",
+            "store",
+            "time",
         ],
     ),
 ];
@@ -61,8 +97,10 @@ fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
     let mut modules = BTreeMap::<String, Vec<_>>::new();
     for file in files {
         let relative = file.strip_prefix(&root).unwrap().to_owned();
-        let first = relative.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
-        let is_test = relative.components().any(|part| part.as_os_str().to_string_lossy().trim_end_matches(".rs") == "tests");
+        let first =
+            relative.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
+        let is_test =
+            relative.components().any(|part| part.as_os_str().to_string_lossy().trim_end_matches(".rs") == "tests");
         if is_test {
             continue;
         }
@@ -77,7 +115,9 @@ fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
 fn named(code: &str) -> Vec<String> {
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines
-        .flat_map(|line| line.match_indices("crate::").map(move |(at, _)| &line[at + "crate::".len()..]).collect::<Vec<_>>())
+        .flat_map(|line| {
+            line.match_indices("crate::").map(move |(at, _)| &line[at + "crate::".len()..]).collect::<Vec<_>>()
+        })
         .map(|rest| rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect())
         .filter(|name: &String| !name.is_empty())
         .collect()
@@ -114,7 +154,8 @@ fn frameworks_stay_in_their_folders() {
             for (framework, allowed) in FRAMEWORKS {
                 let names = code.lines().any(|line| {
                     let line = line.trim_start();
-                    !line.starts_with("//") && (line.contains(&format!("{framework}::")) || line.starts_with(&format!("use {framework}")))
+                    !line.starts_with("//")
+                        && (line.contains(&format!("{framework}::")) || line.starts_with(&format!("use {framework}")))
                 });
                 if names && !allowed.contains(&module.as_str()) {
                     wrong.push(format!("{} names {framework}", file.display()));

@@ -19,7 +19,10 @@ const BROWSER: [(&str, &str); 6] = [
 
 /// Signs in at the gateway; the session cookie, `name=value`.
 pub(crate) fn sign_in(address: SocketAddr) -> io::Result<String> {
-    let page = exchange(address, "GET /secure/login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Mode: navigate\r\nConnection: close\r\n\r\n")?;
+    let page = exchange(
+        address,
+        "GET /secure/login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Mode: navigate\r\nConnection: close\r\n\r\n",
+    )?;
     let csrf = between(&page, "name=\"csrf\" value=\"", "\"").ok_or_else(|| unexpected("the login page", &page))?;
     let cookies = cookies(&page);
     let form = format!("csrf={csrf}&username={}&password={}", USER.0, USER.1.replace(' ', "+"));

@@ -80,11 +80,7 @@ impl SealingKey {
 }
 
 /// The key in our own folder; made there when neither it nor the database exists.
-pub(super) fn in_directory(
-    directory: &Path,
-    database: &str,
-    random: &dyn Random,
-) -> Result<SealingKey, KeyFileError> {
+pub(super) fn in_directory(directory: &Path, database: &str, random: &dyn Random) -> Result<SealingKey, KeyFileError> {
     let path = directory.join("sealing.key");
     let fresh = directory.join("sealing.key.new");
     if path.exists() {

@@ -154,11 +154,7 @@ impl Tools {
 
 /// Opens the configured store with the sealing key that belongs to it; on the very first start both are made, the key
 /// kept before anything is sealed with it.
-async fn open_store(
-    config: &Config,
-    random: &dyn Random,
-    migrate: bool,
-) -> Result<(Store, Arc<Keyring>), StartError> {
+async fn open_store(config: &Config, random: &dyn Random, migrate: bool) -> Result<(Store, Arc<Keyring>), StartError> {
     let key = match &config.keys {
         Keys::Directory(directory) => keyfile::in_directory(directory, &config.store.database, random)?,
         Keys::SealingKeyFile(file) => keyfile::from_secret_manager(file)?,

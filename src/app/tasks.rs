@@ -127,12 +127,7 @@ async fn follow_until_error(tools: &Tools, keys: &KeyRing, wake: &tokio::sync::N
     }
 }
 
-async fn take_note(
-    tools: &Tools,
-    keys: &KeyRing,
-    wake: &tokio::sync::Notify,
-    mark: Change,
-) -> Result<(), StoreError> {
+async fn take_note(tools: &Tools, keys: &KeyRing, wake: &tokio::sync::Notify, mark: Change) -> Result<(), StoreError> {
     match mark {
         Change::Session(session) => {
             tools.sessions.forget(session);

@@ -10,9 +10,9 @@ use super::output::Failure;
 use super::serve;
 use crate::app::{App, BoundTo, Means, Tools};
 use crate::config::Config;
+use crate::demo::LegacyApp;
 use crate::demo::files::{self, Addresses};
 use crate::demo::inbox::Inbox;
-use crate::demo::LegacyApp;
 use crate::demo::seed::seed;
 
 /// Where the demo keeps its files and listens.

@@ -11,8 +11,8 @@
 pub mod app;
 pub mod files;
 pub mod inbox;
-pub mod seed;
 mod people;
+pub mod seed;
 
 pub use app::LegacyApp;
 pub use files::{Addresses, write_configuration, write_policies};

@@ -51,8 +51,16 @@ impl Demo {
         loop {
             let page = reqwest::get(format!("{}/", self.telephone)).await.unwrap().text().await.unwrap();
             let entry = page.split("<li>").find(|entry| entry.contains(&format!(">{name}<"))).unwrap().to_owned();
-            let digits: String = entry.split("<output>").nth(1).unwrap().chars().take_while(|c| *c != '<').filter(char::is_ascii_digit).collect();
-            let left: String = entry.split("class=\"left\">").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
+            let digits: String = entry
+                .split("<output>")
+                .nth(1)
+                .unwrap()
+                .chars()
+                .take_while(|c| *c != '<')
+                .filter(char::is_ascii_digit)
+                .collect();
+            let left: String =
+                entry.split("class=\"left\">").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
             if left.parse::<u32>().unwrap() > 4 {
                 return digits;
             }
@@ -65,10 +73,15 @@ impl Demo {
     async fn sms(&self) -> (String, String) {
         let end = Instant::now() + support::PATIENCE;
         loop {
-            let messages: serde_json::Value = reqwest::get(format!("{}/messages.json", self.telephone)).await.unwrap().json().await.unwrap();
+            let messages: serde_json::Value =
+                reqwest::get(format!("{}/messages.json", self.telephone)).await.unwrap().json().await.unwrap();
             let all = messages.as_array().or_else(|| messages["messages"].as_array()).unwrap();
             let bobs = vantail::demo::people().iter().find(|person| person.name == "bob").unwrap().phone.unwrap();
-            let text = all.iter().filter(|message| message["to"] == bobs).filter_map(|message| message["text"].as_str()).find(|text| text.contains("oken"));
+            let text = all
+                .iter()
+                .filter(|message| message["to"] == bobs)
+                .filter_map(|message| message["text"].as_str())
+                .find(|text| text.contains("oken"));
             if let Some(text) = text {
                 let link = text.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
                 return (text.rsplit('#').next().unwrap().trim().to_owned(), link);

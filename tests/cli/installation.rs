@@ -104,7 +104,12 @@ impl Installation {
     pub(crate) fn fails(&self, arguments: &[&str], code: i32) -> String {
         let output = self.run(arguments, PASSWORD);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stdout));
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {said}{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
         assert!(!said.trim().is_empty() && !said.contains("panicked"), "{arguments:?}: {said}");
         said
     }
@@ -134,7 +139,9 @@ impl Serving {
 
     /// Signs in by the form; the session cookie.
     pub(crate) fn sign_in(&self, name: &str) -> String {
-        let page = self.exchange("GET /secure/login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Mode: navigate\r\nConnection: close\r\n\r\n");
+        let page = self.exchange(
+            "GET /secure/login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Mode: navigate\r\nConnection: close\r\n\r\n",
+        );
         let csrf = page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
         let cookie = cookies(&page).join("; ");
         let form = format!("csrf={csrf}&username={name}&password={}", PASSWORD.replace(' ', "+"));
@@ -146,7 +153,9 @@ impl Serving {
     }
 
     pub(crate) fn status(&self, target: &str, cookie: &str) -> u16 {
-        let answer = self.exchange(&format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"));
+        let answer = self.exchange(&format!(
+            "GET {target} HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
+        ));
         answer.split(' ').nth(1).unwrap().parse().unwrap()
     }
 }

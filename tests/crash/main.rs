@@ -33,7 +33,8 @@ async fn ask_and_confirm(gateway: &Running, installation: &Installation) -> (Opt
     let Some(token) = installation.token(gateway, &id).await else { return (Some(id), false) };
     let page = val.get(&format!("/secure/operations/{id}")).await;
     let Some(csrf) = page.hidden("csrf") else { return (Some(id), false) };
-    let confirmed = val.post_form(&format!("/secure/operations/{id}/confirm"), &[("csrf", &csrf), ("token", &token)]).await;
+    let confirmed =
+        val.post_form(&format!("/secure/operations/{id}/confirm"), &[("csrf", &csrf), ("token", &token)]).await;
     (Some(id), confirmed.status == 303)
 }
 
@@ -163,14 +164,15 @@ async fn flt_1_killed_at_random_moments_nothing_acknowledged_is_lost() {
             let state = answer.json()["state"].as_str().unwrap().to_owned();
             assert!(!confirmed || state != "waiting", "run {run}: a confirmation of {id} is gone");
         }
-        let deliveries: BTreeMap<String, usize> =
-            installation.backend.requests().iter().filter_map(|request| request.header("x-vantail-operation").map(str::to_owned)).fold(
-                BTreeMap::new(),
-                |mut counts, id| {
-                    *counts.entry(id).or_default() += 1;
-                    counts
-                },
-            );
+        let deliveries: BTreeMap<String, usize> = installation
+            .backend
+            .requests()
+            .iter()
+            .filter_map(|request| request.header("x-vantail-operation").map(str::to_owned))
+            .fold(BTreeMap::new(), |mut counts, id| {
+                *counts.entry(id).or_default() += 1;
+                counts
+            });
         assert!(deliveries.values().all(|count| *count == 1), "run {run}: {deliveries:?}");
         again.kill();
         let store = installation.store().await;

@@ -112,7 +112,13 @@ impl Installation {
         let config = self.write_configuration(address);
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
         let mut command = Command::new(PROGRAM);
-        command.arg("serve").arg("--config").arg(config).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(config)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
         if let Some(point) = abort_at {
             command.env("VANTAIL_ABORT_AT", point);
         }
@@ -132,7 +138,9 @@ impl Installation {
 
     /// The token of the SMS about `operation`; none when the gateway died before it was sent.
     pub async fn token(&self, gateway: &Running, operation: &str) -> Option<String> {
-        let about = |message: &Message| message.text.contains(&format!("operation {operation}")) && message.text.contains("Token: ");
+        let about = |message: &Message| {
+            message.text.contains(&format!("operation {operation}")) && message.text.contains("Token: ")
+        };
         let end = Instant::now() + crate::client::PATIENCE;
         loop {
             if let Ok(sms) = self.inbox.wait_for_within(Duration::from_millis(50), about).await {

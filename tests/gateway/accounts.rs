@@ -59,7 +59,9 @@ async fn auth_1_of_a_thousand_parallel_guesses_exactly_five_are_checked() {
 async fn auth_2_every_spelling_of_a_name_is_counted_as_one() {
     let world = World::start().await;
     let before = hashes(&world);
-    for spelling in ["carol", "Carol", " carol", "carol ", "carol\0", "ｃarol", "carol@gw.test", "CAROL@GW.TEST", "ca\u{200b}rol"] {
+    for spelling in
+        ["carol", "Carol", " carol", "carol ", "carol\0", "ｃarol", "carol@gw.test", "CAROL@GW.TEST", "ca\u{200b}rol"]
+    {
         assert_eq!(guess(&world, spelling, "not the password").await.status, 422, "{spelling:?}");
     }
     assert_eq!(hashes(&world) - before, 5);
@@ -75,7 +77,9 @@ async fn auth_3_unknown_wrong_locked_expired_and_disabled_look_alike() {
         async move {
             let answer = guess(world, name, password).await;
             let mut text = answer.text();
-            for varying in [answer.hidden("csrf"), answer.header("x-request-id").map(str::to_owned), Some(name.to_owned())] {
+            for varying in
+                [answer.hidden("csrf"), answer.header("x-request-id").map(str::to_owned), Some(name.to_owned())]
+            {
                 text = text.replace(&varying.unwrap_or_default(), "·");
             }
             let names: Vec<_> = answer.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
@@ -84,7 +88,9 @@ async fn auth_3_unknown_wrong_locked_expired_and_disabled_look_alike() {
     };
     let unknown = shape("nobody", "x").await;
     assert_eq!(unknown.0, 422);
-    for (name, password) in [("carol", "wrong"), ("bob", PASSWORD), ("erin", PASSWORD), ("dave", PASSWORD), ("dave", "wrong")] {
+    for (name, password) in
+        [("carol", "wrong"), ("bob", PASSWORD), ("erin", PASSWORD), ("dave", PASSWORD), ("dave", "wrong")]
+    {
         assert_eq!(shape(name, password).await, unknown, "{name}");
     }
 }
@@ -192,10 +198,20 @@ async fn mfa_1_one_code_opens_one_login() {
 async fn mfa_2_only_exactly_six_digits_are_a_code() {
     let world = World::builder().security("[lockout]\nattempts = 0").start().await;
     let code = world.next_code("alice");
-    let arabic: String = code.chars().map(|digit| char::from_u32('٠' as u32 + digit.to_digit(10).unwrap()).unwrap()).collect();
+    let arabic: String =
+        code.chars().map(|digit| char::from_u32('٠' as u32 + digit.to_digit(10).unwrap()).unwrap()).collect();
     let (client, csrf) = pending(&world, 1).await.remove(0);
     let spaced = format!("{} {}", &code[..3], &code[3..]);
-    for wrong in [format!(" {code}"), spaced, format!("{code}\n"), format!("0{code}"), arabic, code[..5].to_owned(), format!("{code}0"), String::new()] {
+    for wrong in [
+        format!(" {code}"),
+        spaced,
+        format!("{code}\n"),
+        format!("0{code}"),
+        arabic,
+        code[..5].to_owned(),
+        format!("{code}0"),
+        String::new(),
+    ] {
         let answer = client.post_form("/secure/login/second-factor", &[("csrf", &csrf), ("code", &wrong)]).await;
         assert_eq!(answer.status, 422, "{wrong:?}");
     }
@@ -249,7 +265,8 @@ async fn mfa_4_somebody_disabled_in_between_does_not_come_in() {
     let id = world.user("alice").await.id;
     world.tools.accounts.disable(id, &world.operator()).await.unwrap();
     let code = world.next_code("alice");
-    let answer = alice.client.post_form("/secure/login/second-factor", &[("csrf", &page.field("csrf")), ("code", &code)]).await;
+    let answer =
+        alice.client.post_form("/secure/login/second-factor", &[("csrf", &page.field("csrf")), ("code", &code)]).await;
     assert!(matches!(answer.status, 403 | 422) || answer.asks_for_sign_in(), "{}", answer.status);
     assert!(alice.client.get("/app/x").await.is_not_forwarded());
 }
@@ -258,7 +275,12 @@ async fn mfa_4_somebody_disabled_in_between_does_not_come_in() {
 async fn whoever_must_have_a_second_factor_enrols_one_before_anything_else() {
     let world = World::start().await;
     let origin = world.operator();
-    crate::world::add(&world.tools, &origin, ("vera", &["staff"], &[vantail::identity::Right::TokenValidator], Some("+33639980019"), false)).await;
+    crate::world::add(
+        &world.tools,
+        &origin,
+        ("vera", &["staff"], &[vantail::identity::Right::TokenValidator], Some("+33639980019"), false),
+    )
+    .await;
     let vera = world.person("vera");
     let answer = vera.give_password(PASSWORD).await;
     assert!(answer.location().contains("/secure/login/enrol"), "{}", answer.location());

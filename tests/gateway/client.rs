@@ -210,7 +210,8 @@ impl Answer {
         if status < 200 {
             return status == 101;
         }
-        let header = |name: &str| headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        let header =
+            |name: &str| headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value);
         if let Some(length) = header("content-length").and_then(|value| value.parse::<usize>().ok()) {
             return rest.len() >= length;
         }

@@ -21,7 +21,11 @@ async fn raw(person: &Person<'_>, line: &str, fields: &str, body: &str) -> Answe
 fn nothing_is_left_over(world: &World) {
     for request in world.backend.requests() {
         assert!(request.complete, "{}", request.text());
-        assert!(request.all("content-length").len() + request.all("transfer-encoding").len() <= 1, "{}", request.text());
+        assert!(
+            request.all("content-length").len() + request.all("transfer-encoding").len() <= 1,
+            "{}",
+            request.text()
+        );
     }
     let received: usize = world.backend.requests().iter().map(|request| request.raw.len()).sum();
     let bytes: usize = world.backend.bytes().iter().map(Vec::len).sum();
@@ -106,7 +110,12 @@ async fn http_5_no_transfer_coding_is_dropped_in_silence() {
 async fn http_6_no_line_end_makes_a_new_header() {
     let world = World::start().await;
     let carol = world.signed_in("carol").await;
-    for fields in ["X-A: 1\rX-Gate-Role: root\r\n", "X-A: 1\r\n X-Gate-Role: root\r\n", "X-A: 1\nX-Gate-Role: root\r\n", "X-A: 1\0\r\n"] {
+    for fields in [
+        "X-A: 1\rX-Gate-Role: root\r\n",
+        "X-A: 1\r\n X-Gate-Role: root\r\n",
+        "X-A: 1\nX-Gate-Role: root\r\n",
+        "X-A: 1\0\r\n",
+    ] {
         raw(&carol, "GET /app/x HTTP/1.1", fields, "").await;
     }
     for request in world.backend.requests() {
@@ -121,7 +130,8 @@ async fn http_6_no_line_end_makes_a_new_header() {
 async fn http_7_a_refused_body_is_never_read_as_a_request() {
     let world = World::start().await;
     let inner = "GET /public/inner HTTP/1.1\r\nHost: gw.test\r\n\r\n";
-    let refused = format!("POST /admin/ops/1 HTTP/1.1\r\nHost: gw.test\r\nContent-Length: {}\r\n\r\n{inner}", inner.len());
+    let refused =
+        format!("POST /admin/ops/1 HTTP/1.1\r\nHost: gw.test\r\nContent-Length: {}\r\n\r\n{inner}", inner.len());
     let real = "GET /public/real HTTP/1.1\r\nHost: gw.test\r\nConnection: close\r\n\r\n";
     let mut connection = Raw::connect(world.gateway).await;
     let first = connection.ask(format!("{refused}{real}")).await.expect("an answer to the refused request");
@@ -137,7 +147,8 @@ async fn http_7_a_refused_body_is_never_read_as_a_request() {
 #[tokio::test]
 async fn http_8_malformed_http_2_reaches_nothing() {
     let world = World::builder().tls().start().await;
-    let plain: [(&str, &str); 4] = [(":method", "GET"), (":scheme", "https"), (":authority", "gw.test"), (":path", "/public/x")];
+    let plain: [(&str, &str); 4] =
+        [(":method", "GET"), (":scheme", "https"), (":authority", "gw.test"), (":path", "/public/x")];
     assert_eq!(world.h2().await.ask(&plain, None).await, Outcome::Answered(200));
     assert_eq!(world.backend.count(), 1);
     let with = |index: usize, field: (&'static str, &'static str)| {
@@ -183,11 +194,7 @@ async fn http_9_hosts_and_methods_are_what_they_must_be() {
         let answer = world.stranger().raw(request.as_bytes()).await;
         assert_eq!(answer.status, status, "{request:?}");
     }
-    for (line, status) in [
-        ("TRACE /app/x HTTP/1.1", 405),
-        ("get /app/x HTTP/1.1", 501),
-        ("FOO /app/x HTTP/1.1", 501),
-    ] {
+    for (line, status) in [("TRACE /app/x HTTP/1.1", 405), ("get /app/x HTTP/1.1", 501), ("FOO /app/x HTTP/1.1", 501)] {
         assert_eq!(raw(&carol, line, "", "").await.status, status, "{line}");
     }
     let connect = raw(&carol, "CONNECT b:22 HTTP/1.1", "", "").await;

@@ -106,7 +106,9 @@ async fn hdr_2_a_space_before_the_colon_is_refused() {
 #[tokio::test]
 async fn hdr_2_every_folded_spelling_is_removed() {
     let world = World::start().await;
-    for spelling in ["Remote_User", "remote_user", "Remote.User", "REMOTE-USER", "R-e-m-o-t-e-User", "Remote~User", "Remote--User"] {
+    for spelling in
+        ["Remote_User", "remote_user", "Remote.User", "REMOTE-USER", "R-e-m-o-t-e-User", "Remote~User", "Remote--User"]
+    {
         assert_eq!(world.stranger().send("GET", "/public/x", &[(spelling, "root")], b"").await.status, 200);
         carries_nothing_forged(&world.backend.last());
     }
@@ -169,7 +171,10 @@ async fn hdr_5_forwarding_headers_change_no_decision_and_no_link() {
     assert!(answer.asks_for_sign_in());
     assert!(!answer.location().contains("evil"), "{}", answer.location());
     let login = world.stranger().send("GET", "/secure/login", &forged, b"").await;
-    assert!(login.all("set-cookie").iter().all(|cookie| !cookie.starts_with("__Host-")), "an untrusted https was believed");
+    assert!(
+        login.all("set-cookie").iter().all(|cookie| !cookie.starts_with("__Host-")),
+        "an untrusted https was believed"
+    );
     assert!(!login.text().contains("evil"));
     assert_eq!(world.backend.count(), 0);
 }
@@ -201,7 +206,12 @@ async fn hdr_6_the_client_is_the_right_most_untrusted_entry() {
 async fn hdr_8_method_overrides_never_reach_the_backend_unjudged() {
     let world = World::start().await;
     let carol = world.signed_in("carol").await;
-    let overrides = [("X-HTTP-Method-Override", "DELETE"), ("X-HTTP-Method", "DELETE"), ("X-Method-Override", "DELETE"), ("X_HTTP_Method_Override", "DELETE")];
+    let overrides = [
+        ("X-HTTP-Method-Override", "DELETE"),
+        ("X-HTTP-Method", "DELETE"),
+        ("X-Method-Override", "DELETE"),
+        ("X_HTTP_Method_Override", "DELETE"),
+    ];
     assert_eq!(carol.client.send("GET", "/app/x", &overrides, b"").await.status, 200);
     assert!(!world.backend.last().text().contains("DELETE"), "{}", world.backend.last().text());
 }
@@ -217,7 +227,12 @@ async fn hdr_8_where_overrides_are_allowed_the_strictest_answer_wins() {
     ] {
         let method = if body.is_empty() { "GET" } else { "POST" };
         let answer = alice.client.send(method, target, headers, body.as_bytes()).await;
-        assert!(answer.status == 303 && answer.location().contains("/wait"), "{target}: {} {}", answer.status, answer.text());
+        assert!(
+            answer.status == 303 && answer.location().contains("/wait"),
+            "{target}: {} {}",
+            answer.status,
+            answer.text()
+        );
     }
     assert_eq!(world.backend.count(), 0);
 }

@@ -44,7 +44,9 @@ async fn hold_1_what_is_shown_is_what_is_sent() {
     let page = val.client.get(&format!("/secure/operations/{id}")).await;
     let text = page.text();
     let digest = content_digest(body.as_bytes());
-    for shown in ["POST", "gw.test", "/admin/ops/1?force=1&amp;name=42", "because", "duplicate", "alice", &id, "Operation on 42"] {
+    for shown in
+        ["POST", "gw.test", "/admin/ops/1?force=1&amp;name=42", "because", "duplicate", "alice", &id, "Operation on 42"]
+    {
         let escaped = shown.replace("&amp;", "&#38;");
         assert!(text.contains(shown) || text.contains(&escaped), "{shown:?} is not shown:\n{text}");
     }
@@ -97,7 +99,9 @@ async fn hold_2_hidden_and_deceiving_text_is_shown_as_what_it_is() {
     let world = World::start().await;
     let (alice, val) = (world.signed_in("alice").await, world.signed_in("val").await);
     let blanks = " ".repeat(10_000);
-    let body = format!("{{\"note\":\"ab\u{202e}cd\u{200b}ef <script>alert(1)</script> \u{1b}[31mred{blanks}END\",\"p\u{0430}y\":1}}");
+    let body = format!(
+        "{{\"note\":\"ab\u{202e}cd\u{200b}ef <script>alert(1)</script> \u{1b}[31mred{blanks}END\",\"p\u{0430}y\":1}}"
+    );
     let id = alice.asks("POST", DELETE, &body).await;
     let page = val.client.get(&format!("/secure/operations/{id}")).await;
     let text = page.text();
@@ -221,7 +225,9 @@ async fn hold_6_a_thousand_parallel_guesses_are_five_comparisons() {
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..1000 {
         let (client, target, csrf) = (val_client.clone(), format!("{page}/confirm"), csrf.clone());
-        tasks.spawn(async move { client.twin().post_form(&target, &[("csrf", &csrf), ("token", "ZZZZ-ZZZZ")]).await.status });
+        tasks.spawn(async move {
+            client.twin().post_form(&target, &[("csrf", &csrf), ("token", "ZZZZ-ZZZZ")]).await.status
+        });
     }
     let statuses = tasks.join_all().await;
     assert!(statuses.iter().all(|status| *status >= 400), "{statuses:?}");
@@ -261,7 +267,8 @@ async fn hold_7_a_hundred_parallel_confirmations_are_one_delivery() {
         let csrf = val.client.get(&page).await.field("csrf");
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..100 {
-            let (client, target, csrf, token) = (val.client.twin(), format!("{page}/confirm"), csrf.clone(), token.clone());
+            let (client, target, csrf, token) =
+                (val.client.twin(), format!("{page}/confirm"), csrf.clone(), token.clone());
             tasks.spawn(async move { client.post_form(&target, &[("csrf", &csrf), ("token", &token)]).await.status });
         }
         let statuses = tasks.join_all().await;
@@ -308,7 +315,11 @@ async fn hold_8_a_new_token_ends_the_old_one_and_keeps_the_count() {
     world.advance(Duration::from_secs(61));
     let asked = val.client.fill(&page, &format!("{page}/new-token"), &[]).await;
     assert_eq!(asked.status, 303, "{}", asked.text());
-    world.inbox.wait_for(|sms| sms.text.contains(&id) && !sms.text.contains(&first) && sms.text.contains("Token")).await.unwrap();
+    world
+        .inbox
+        .wait_for(|sms| sms.text.contains(&id) && !sms.text.contains(&first) && sms.text.contains("Token"))
+        .await
+        .unwrap();
     let second = val.token(&id).await;
     assert_ne!(first, second);
     assert!(val.confirms(&id, &first).await.status >= 400, "the old one is dead");
@@ -347,7 +358,9 @@ async fn withdrawn(world: &World, alice: &Person<'_>, val: &Person<'_>, id: &str
 
 #[tokio::test]
 async fn hold_9_a_requester_who_lost_what_they_asked_with_is_withdrawn() {
-    for what in ["disabled", "lost the group", "password reset", "second factor reset", "session ended", "past the end date"] {
+    for what in
+        ["disabled", "lost the group", "password reset", "second factor reset", "session ended", "past the end date"]
+    {
         let world = World::start().await;
         let (alice, val, id, token) = held(&world).await;
         let accounts = &world.tools.accounts;
@@ -417,16 +430,22 @@ async fn hold_10_the_backend_is_told_who_asked_and_who_confirmed() {
 async fn hold_11_bodies_arrive_as_they_were_without_what_belongs_to_the_hop() {
     let world = World::start().await;
     let (alice, val) = (world.signed_in("alice").await, world.signed_in("val").await);
-    let multipart = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.bin\"\r\n\r\n\x01\x02\r\n--b--\r\n";
+    let multipart =
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.bin\"\r\n\r\n\x01\x02\r\n--b--\r\n";
     let cookies = alice.client.cookies();
     let cookie = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
     for (fields, framed, body) in [
-        ("Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n", "5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n".to_owned(), "hello".to_owned()),
+        (
+            "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n",
+            "5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n".to_owned(),
+            "hello".to_owned(),
+        ),
         ("Content-Type: multipart/form-data; boundary=b\r\n", multipart.to_owned(), multipart.to_owned()),
         ("Content-Type: text/plain\r\nContent-Encoding: gzip\r\n", "not really".to_owned(), "not really".to_owned()),
         ("", String::new(), String::new()),
     ] {
-        let length = if fields.contains("chunked") { String::new() } else { format!("Content-Length: {}\r\n", framed.len()) };
+        let length =
+            if fields.contains("chunked") { String::new() } else { format!("Content-Length: {}\r\n", framed.len()) };
         let hop = "Connection: close, X-Hop\r\nX-Hop: 1\r\nTE: trailers\r\nProxy-Authorization: x\r\nX-Forwarded-For: 10.9.0.1\r\nX-App: kept\r\n";
         let request = format!(
             "POST {DELETE} HTTP/1.1\r\nHost: gw.test\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\nCookie: {cookie}; app=kept\r\n{hop}{length}{fields}\r\n{framed}"
@@ -494,7 +513,9 @@ async fn h8_a_denied_operation_says_why_and_is_over() {
     assert_eq!(val.denies(&id, "Not before the audit").await.status, 303);
     let seen = alice.sees(&id, "denied").await;
     assert!(seen["reason"].as_str().unwrap().contains("Not before the audit"), "{seen}");
-    assert!(val.client.post_form(&format!("/secure/operations/{id}/confirm"), &[("token", &token)]).await.status >= 400);
+    assert!(
+        val.client.post_form(&format!("/secure/operations/{id}/confirm"), &[("token", &token)]).await.status >= 400
+    );
     assert_eq!(world.backend.count(), 0);
     let mail = world.inbox.wait_for(|mail| mail.channel == Channel::Mail && mail.text.contains(&id)).await.unwrap();
     assert_eq!(mail.to, "alice@gw.test");
@@ -541,10 +562,15 @@ async fn h6_every_validator_gets_the_second_sms() {
 async fn h9_a_browser_is_led_to_the_backends_own_answer() {
     let world = World::start().await;
     let (alice, val, id, token) = held(&world).await;
-    let reply = Reply::new(200, "<a href=\"list\">Customer 42 is gone</a>").with("Set-Cookie", "app=1; Path=/").with("Content-Type", "text/html");
+    let reply = Reply::new(200, "<a href=\"list\">Customer 42 is gone</a>")
+        .with("Set-Cookie", "app=1; Path=/")
+        .with("Content-Type", "text/html");
     world.backend.answer_with(Behaviour::Normal(reply));
     let wait = alice.client.get(&format!("/secure/operations/{id}/wait")).await;
-    assert!(wait.header("refresh").is_some() || wait.text().contains("http-equiv=\"refresh\""), "moves on without a script");
+    assert!(
+        wait.header("refresh").is_some() || wait.text().contains("http-equiv=\"refresh\""),
+        "moves on without a script"
+    );
     delivered(&alice, &val, &id, &token).await;
     let moved = alice.client.get(&format!("/secure/operations/{id}/wait")).await;
     assert_eq!(moved.location(), format!("/secure/operations/{id}/answer"));
@@ -588,7 +614,16 @@ async fn h9_prefer_wait_gives_the_answer_on_the_same_connection() {
     let alice = world.signed_in("alice").await;
     world.backend.answer_with(Behaviour::Normal(Reply::new(200, "gone")));
     let client = alice.client.twin();
-    let waiting = tokio::spawn(async move { client.send("DELETE", DELETE, &[("Prefer", "wait=15"), ("Sec-Fetch-Mode", "cors"), ("Accept", "application/json")], b"").await });
+    let waiting = tokio::spawn(async move {
+        client
+            .send(
+                "DELETE",
+                DELETE,
+                &[("Prefer", "wait=15"), ("Sec-Fetch-Mode", "cors"), ("Accept", "application/json")],
+                b"",
+            )
+            .await
+    });
     let sms = world.inbox.wait_for(|sms| sms.text.contains("Token: ")).await.unwrap();
     let id = sms.text.split_once("(operation ").unwrap().1[..8].to_owned();
     val.confirms(&id, &val.token(&id).await).await;
@@ -635,7 +670,12 @@ async fn self_confirm_when_alone_asks_for_a_fresh_second_factor() {
     let csrf = page.hidden("csrf").unwrap_or_default();
     let target = format!("/secure/operations/{id}/confirm");
     let answer = bob.client.post_form(&target, &[("csrf", &csrf), ("token", &token)]).await;
-    assert!(answer.status == 303 && answer.location().contains("/secure/login/confirm"), "{} {}", answer.status, answer.text());
+    assert!(
+        answer.status == 303 && answer.location().contains("/secure/login/confirm"),
+        "{} {}",
+        answer.status,
+        answer.text()
+    );
     let code = world.next_code("bob");
     let fields = [("password", PASSWORD), ("code", code.as_str())];
     assert_eq!(bob.client.fill("/secure/login/confirm", "/secure/login/confirm", &fields).await.status, 303);

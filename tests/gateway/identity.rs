@@ -19,7 +19,8 @@ key = jwt.PyJWKClient(keys).get_signing_key_from_jwt(assertion).key
 options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
 print(json.dumps(jwt.decode(assertion, key, algorithms=["ES256"], audience=audience, issuer=issuer, options=options)))
 "#;
-    let claims = python::python(script, &[assertion, keys, audience, issuer]).await.unwrap_or_else(|error| panic!("{error}"));
+    let claims =
+        python::python(script, &[assertion, keys, audience, issuer]).await.unwrap_or_else(|error| panic!("{error}"));
     serde_json::from_str(&claims).unwrap()
 }
 
@@ -46,7 +47,8 @@ async fn an_independent_verifier_accepts_the_assertion_and_its_claims() {
     world.clock.set(vantail::time::Clock::now(&vantail::time::SystemClock));
     let assertion = assertion(&world).await;
     let keys = format!("http://{}/secure/jwks.json", world.gateway);
-    let claims = python::verify(&assertion, Expected { keys: &keys, audience: "gw", issuer: "https://gw.test" }).await.unwrap();
+    let claims =
+        python::verify(&assertion, Expected { keys: &keys, audience: "gw", issuer: "https://gw.test" }).await.unwrap();
     assert_eq!(claims["sub"], world.user("carol").await.id.to_string());
     assert_eq!(claims["preferred_username"], "carol");
     assert_eq!(claims["groups"], json!(["customers"]));
@@ -123,7 +125,8 @@ async fn a_rotated_key_is_published_with_the_old_one() {
     let begin = std::time::Instant::now();
     loop {
         let set = world.program().get("/secure/jwks.json").await.json();
-        let ids: Vec<_> = set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect();
+        let ids: Vec<_> =
+            set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect();
         if ids.contains(&new) {
             assert!(ids.contains(&old["kid"].as_str().unwrap().to_owned()), "{ids:?}");
             break;

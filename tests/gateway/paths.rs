@@ -72,7 +72,9 @@ async fn path_1_the_path_judged_is_the_path_sent() {
 async fn path_2_every_spelling_of_a_held_path_is_held() {
     let world = World::start().await;
     let alice = world.signed_in("alice").await;
-    for target in ["//admin/ops/1", "/admin//ops/1", "/./admin/ops/1", "/admin/./ops/1", "/admin/ops/1/", "/admin/ops/1/."] {
+    for target in
+        ["//admin/ops/1", "/admin//ops/1", "/./admin/ops/1", "/admin/./ops/1", "/admin/ops/1/", "/admin/ops/1/."]
+    {
         alice.asks("POST", target, "{}").await;
     }
     assert_eq!(world.backend.count(), 0);
@@ -156,7 +158,10 @@ async fn hold_14_every_spelling_is_held_or_refused() {
     let alice = world.signed_in("alice").await;
     for method in ["POST", "DELETE"] {
         for target in SPELLINGS {
-            for extra in [&[][..], &[("X-Forwarded-Prefix", "/public"), ("X-Original-URL", "/public/x"), ("X-Forwarded-Uri", "/public/x")]] {
+            for extra in [
+                &[][..],
+                &[("X-Forwarded-Prefix", "/public"), ("X-Original-URL", "/public/x"), ("X-Forwarded-Uri", "/public/x")],
+            ] {
                 let answer = alice.client.send(method, target, extra, b"").await;
                 let held = answer.status == 303 && answer.location().contains("/wait");
                 assert!(held || answer.is_not_forwarded(), "{method} {target}: {} {}", answer.status, answer.text());

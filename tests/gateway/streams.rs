@@ -18,7 +18,10 @@ async fn flt_7_a_backend_that_misbehaves_is_answered_for_and_asked_once() {
         (Behaviour::Reset, &[502]),
         (Behaviour::HalfAnswer(Reply::ok("half an answer")), &[0, 200, 502]),
         (Behaviour::WrongLength(Reply::ok("short")), &[0, 200, 502]),
-        (Behaviour::Bytes(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n".to_vec()), &[502]),
+        (
+            Behaviour::Bytes(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n".to_vec()),
+            &[502],
+        ),
         (Behaviour::Bytes(b"garbage\r\n\r\n".to_vec()), &[502]),
     ] {
         world.backend.answer_with(behaviour.clone());
@@ -88,7 +91,8 @@ async fn an_event_stream_arrives_as_it_is_written() {
     let carol = world.signed_in("carol").await;
     let mut stream = carol.client.connect().await;
     let cookie = format!("vantail={}", carol.client.cookie("vantail").unwrap());
-    let request = format!("GET /events HTTP/1.1\r\nHost: gw.test\r\nCookie: {cookie}\r\nAccept: text/event-stream\r\n\r\n");
+    let request =
+        format!("GET /events HTTP/1.1\r\nHost: gw.test\r\nCookie: {cookie}\r\nAccept: text/event-stream\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut seen = Vec::new();
     let mut buffer = [0; 4096];
@@ -120,7 +124,10 @@ async fn two_gibibytes_go_down_and_up_in_constant_memory() {
     let mut most = before;
 
     let mut stream = carol.client.connect().await;
-    let request = format!("GET /download?bytes={} HTTP/1.1\r\nHost: gw.test\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n", 2 * GIB);
+    let request = format!(
+        "GET /download?bytes={} HTTP/1.1\r\nHost: gw.test\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n",
+        2 * GIB
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut buffer = vec![0; 256 * 1024];
     let (mut received, mut reads) = (0_u64, 0_u64);
@@ -138,7 +145,10 @@ async fn two_gibibytes_go_down_and_up_in_constant_memory() {
     assert!(received >= 2 * GIB, "{received}");
 
     let mut stream = carol.client.connect().await;
-    let request = format!("POST /upload HTTP/1.1\r\nHost: gw.test\r\nCookie: {cookie}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", 2 * GIB);
+    let request = format!(
+        "POST /upload HTTP/1.1\r\nHost: gw.test\r\nCookie: {cookie}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        2 * GIB
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let piece = vec![b'x'; 1024 * 1024];
     for index in 0..2 * GIB / piece.len() as u64 {
@@ -178,7 +188,10 @@ async fn the_proxy_protocol_tells_the_address_and_only_trusted_proxies_may() {
     assert_eq!(connection.ask(binary).await.expect("an answer").status, 200);
     assert_eq!(world.backend.last().all("x-forwarded-for"), ["10.9.0.8"]);
 
-    for bad in ["GET /public/x HTTP/1.1\r\nHost: gw.test\r\n\r\n", "PROXY TCP4 nonsense\r\nGET /public/x HTTP/1.1\r\nHost: gw.test\r\n\r\n"] {
+    for bad in [
+        "GET /public/x HTTP/1.1\r\nHost: gw.test\r\n\r\n",
+        "PROXY TCP4 nonsense\r\nGET /public/x HTTP/1.1\r\nHost: gw.test\r\n\r\n",
+    ] {
         assert!(Raw::connect(world.gateway).await.ask(bad).await.is_none_or(|answer| answer.status == 400), "{bad:?}");
     }
     let stranger = world.stranger().from_address(std::net::IpAddr::from([127, 0, 0, 3]));

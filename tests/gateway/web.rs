@@ -33,13 +33,18 @@ async fn web_1_after_sign_in_nobody_is_sent_elsewhere() {
     let world = World::start().await;
     for hostile in HOSTILE {
         let client = world.stranger();
-        let page = client.get(&format!("/secure/login?{}", serde_urlencoded::to_string([("return_to", hostile)]).unwrap())).await;
+        let page = client
+            .get(&format!("/secure/login?{}", serde_urlencoded::to_string([("return_to", hostile)]).unwrap()))
+            .await;
         let csrf = page.field("csrf");
         let fields = [("csrf", csrf.as_str()), ("username", "carol"), ("password", PASSWORD), ("return_to", hostile)];
         let answer = client.post_form("/secure/login", &fields).await;
         assert_eq!(answer.status, 303, "{hostile:?}: {}", answer.text());
         let location = answer.location();
-        let path = location.strip_prefix("http://gw.test").or_else(|| location.strip_prefix("https://gw.test")).unwrap_or(location);
+        let path = location
+            .strip_prefix("http://gw.test")
+            .or_else(|| location.strip_prefix("https://gw.test"))
+            .unwrap_or(location);
         assert!(path.starts_with('/'), "{hostile:?} → {location}");
         let second = path.chars().nth(1);
         assert!(!matches!(second, Some('/' | '\\')) && !path.contains("evil"), "{hostile:?} → {location}");
@@ -62,7 +67,9 @@ async fn forged(world: &World, headers: &[(&str, &str)], csrf: Option<&str>) -> 
     let person = world.person("carol");
     let page = person.client.get("/secure/login").await;
     let own = page.field("csrf");
-    let body = serde_urlencoded::to_string([("csrf", csrf.unwrap_or(&own)), ("username", "carol"), ("password", PASSWORD)]).unwrap();
+    let body =
+        serde_urlencoded::to_string([("csrf", csrf.unwrap_or(&own)), ("username", "carol"), ("password", PASSWORD)])
+            .unwrap();
     let plain = crate::client::Client::new(world.gateway);
     for (name, value) in person.client.cookies() {
         plain.set_cookie(&name, &value);
@@ -102,7 +109,12 @@ async fn web_2_logout_confirm_and_deny_need_their_own_forms() {
     let (alice, val) = (world.signed_in("alice").await, world.signed_in("val").await);
     let id = alice.asks("POST", "/admin/ops/1", "{}").await;
     let token = val.token(&id).await;
-    let foreign = alice.client.get(&format!("/secure/operations/{id}/wait")).await.hidden("csrf").unwrap_or_else(|| "x".repeat(43));
+    let foreign = alice
+        .client
+        .get(&format!("/secure/operations/{id}/wait"))
+        .await
+        .hidden("csrf")
+        .unwrap_or_else(|| "x".repeat(43));
     for action in ["confirm", "deny", "new-token", "cancel"] {
         let target = format!("/secure/operations/{id}/{action}");
         let answer = val.client.post_form(&target, &[("csrf", &foreign), ("token", &token), ("reason", "no")]).await;
@@ -120,14 +132,20 @@ async fn web_3_cookies_are_as_locked_up_as_they_can_be() {
     let world = World::start().await;
     let https = |name: &'static str| {
         let mut person = world.person(name);
-        person.client = person.client.twin().from_address(IpAddr::from([127, 0, 0, 9])).with("X-Forwarded-For", "10.9.0.1").with("X-Forwarded-Proto", "https");
+        person.client = person
+            .client
+            .twin()
+            .from_address(IpAddr::from([127, 0, 0, 9]))
+            .with("X-Forwarded-For", "10.9.0.1")
+            .with("X-Forwarded-Proto", "https");
         person
     };
     let carol = https("carol");
     let page = carol.client.get("/secure/login").await;
     let answer = carol.give_password(PASSWORD).await;
     assert_eq!(answer.status, 303, "{}", answer.text());
-    let cookies: Vec<_> = page.all("set-cookie").into_iter().chain(answer.all("set-cookie")).map(str::to_owned).collect();
+    let cookies: Vec<_> =
+        page.all("set-cookie").into_iter().chain(answer.all("set-cookie")).map(str::to_owned).collect();
     assert!(cookies.iter().any(|cookie| cookie.starts_with("__Host-vantail=")), "{cookies:?}");
     for cookie in &cookies {
         let lower = cookie.to_ascii_lowercase();
@@ -147,7 +165,8 @@ async fn web_3_two_different_session_cookies_are_refused_and_look_alikes_ignored
     let ask = |cookie: String| {
         let client = world.program();
         async move {
-            let request = format!("GET /app/x HTTP/1.1\r\nHost: gw.test\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n");
+            let request =
+                format!("GET /app/x HTTP/1.1\r\nHost: gw.test\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n");
             client.raw(request.as_bytes()).await.status
         }
     };
@@ -192,9 +211,18 @@ async fn web_4_every_page_carries_its_protections() {
             assert!(!header("x-request-id").is_empty(), "{target}");
         }
     }
-    let https = world.stranger().from_address(IpAddr::from([127, 0, 0, 9])).with("X-Forwarded-For", "10.9.0.1").with("X-Forwarded-Proto", "https");
+    let https = world
+        .stranger()
+        .from_address(IpAddr::from([127, 0, 0, 9]))
+        .with("X-Forwarded-For", "10.9.0.1")
+        .with("X-Forwarded-Proto", "https");
     let hsts = https.get("/secure/login").await.header("strict-transport-security").unwrap_or_default().to_owned();
-    let age: u64 = hsts.split("max-age=").nth(1).and_then(|age| age.split(';').next()).and_then(|age| age.parse().ok()).unwrap_or(0);
+    let age: u64 = hsts
+        .split("max-age=")
+        .nth(1)
+        .and_then(|age| age.split(';').next())
+        .and_then(|age| age.parse().ok())
+        .unwrap_or(0);
     assert!(age >= 31_536_000, "{hsts}");
 }
 

@@ -479,7 +479,9 @@ impl Person<'_> {
     pub async fn token(&self, operation: &str) -> String {
         let phone = CAST.iter().find(|cast| cast.0 == self.name).and_then(|cast| cast.3).unwrap();
         let matches = |message: &Message| {
-            message.to == phone && message.text.contains(&format!("operation {operation}")) && message.text.contains("Token: ")
+            message.to == phone
+                && message.text.contains(&format!("operation {operation}"))
+                && message.text.contains("Token: ")
         };
         self.world.inbox.wait_for(matches).await.unwrap_or_else(|error| panic!("{error}"));
         let newest = self.world.inbox.messages().into_iter().rev().find(matches).unwrap();
@@ -494,7 +496,9 @@ impl Person<'_> {
     /// Posts a token without looking at the page first.
     pub async fn confirms_raw(&self, operation: &str, token: &str) -> Answer {
         let csrf = self.client.get("/secure/operations").await.field("csrf");
-        self.client.post_form(&format!("/secure/operations/{operation}/confirm"), &[("csrf", &csrf), ("token", token)]).await
+        self.client
+            .post_form(&format!("/secure/operations/{operation}/confirm"), &[("csrf", &csrf), ("token", token)])
+            .await
     }
 
     pub async fn denies(&self, operation: &str, reason: &str) -> Answer {

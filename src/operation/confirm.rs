@@ -1,4 +1,5 @@
-//! Confirming: every check in its order, a try reserved before a token is looked at, both given back by a right one.
+//! Confirming: every check in its order. Two tries are reserved before a token is looked at, one of the operation and one of
+//! the validator over all operations; a right token gives back the first and clears the second.
 //!
 //! ```text
 //! concerned? ▸ may confirm? ▸ second factor? ▸ waiting? ▸ in time? ▸ try of the validator ▸ try of the operation
@@ -7,8 +8,8 @@
 
 use std::time::Duration;
 
+use super::involved::Involved;
 use super::leave::Exit;
-use super::look::Involved;
 use super::rights::{Capacity, has_fresh_second_factor};
 use super::standing::Standing;
 use super::{ConfirmError, OperationError, Operations, State, leave, seal};
@@ -96,7 +97,7 @@ impl Operations {
         }
     }
 
-    /// Reserves a try of the validator and one of the operation, compares, gives both back when right.
+    /// Reserves a try of the validator and one of the operation, then compares.
     async fn spend_a_try(
         &self,
         candidate: &Candidate,

@@ -26,6 +26,7 @@ mod delivery;
 pub mod dispatch;
 mod framing;
 mod hub;
+mod involved;
 mod leave;
 mod look;
 pub mod rights;
@@ -37,6 +38,7 @@ mod sweep;
 mod ticket;
 mod validate;
 pub mod view;
+mod wait;
 
 pub use answer::Answer;
 pub use capture::CapturedRequest;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::involved::Involved;
 use super::leave::Exit;
-use super::look::Involved;
 use super::{OperationError, Operations, State};
 use crate::audit::Origin;
 use crate::identity::SignedIn;

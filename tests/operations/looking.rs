@@ -88,7 +88,9 @@ async fn what_waits_for_a_validator_is_listed_newest_first() {
     let leads = gate.ask_for(&alice, Wish { target: "/admin/leads", ..Wish::default() }).await.unwrap().id;
     let ids = |views: Vec<vantail::operation::View>| views.into_iter().map(|view| view.id).collect::<Vec<_>>();
     assert_eq!(ids(gate.operations.waiting_for(&val).await.unwrap()), [leads, first.clone()]);
-    assert_eq!(ids(gate.operations.waiting_for(&bob).await.unwrap()), [first]);
+    let list = gate.operations.waiting_for(&bob).await.unwrap();
+    assert_eq!(list[0].notices.len(), 2, "the list says how telling went");
+    assert_eq!(ids(list), [first]);
     assert!(gate.operations.waiting_for(&alice).await.unwrap().is_empty());
 }
 

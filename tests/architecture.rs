@@ -1,5 +1,7 @@
 //! The direction of the modules, read off their `use` lines: what ARCHITECTURE.md says is what the code does.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -4,6 +4,8 @@
 //! a long and a short run, so that start-up does not count) and memory per idle connection, each also as a ratio to bare
 //! pingora. One worker each, the target alone on core 0, load and backend on core 1.
 
+#![expect(clippy::print_stdout, reason = "a comparison is printed")]
+
 mod bare;
 mod load;
 mod meter;

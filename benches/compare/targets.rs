@@ -73,17 +73,14 @@ impl Kind {
 impl Running {
     /// Starts `command` on core `core`, or unpinned under a tool, and waits until it answers.
     pub(crate) fn start(command: &Command, core: Option<u32>, address: SocketAddr) -> io::Result<Self> {
-        let mut pinned = match core {
-            Some(core) => {
-                let mut taskset = Command::new("taskset");
-                taskset.args(["-c", &core.to_string()]).arg(command.get_program()).args(command.get_args());
-                taskset
-            }
-            None => {
-                let mut plain = Command::new(command.get_program());
-                plain.args(command.get_args());
-                plain
-            }
+        let mut pinned = if let Some(core) = core {
+            let mut taskset = Command::new("taskset");
+            taskset.args(["-c", &core.to_string()]).arg(command.get_program()).args(command.get_args());
+            taskset
+        } else {
+            let mut plain = Command::new(command.get_program());
+            plain.args(command.get_args());
+            plain
         };
         if let Some(folder) = command.get_current_dir() {
             pinned.current_dir(folder);

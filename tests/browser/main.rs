@@ -1,5 +1,7 @@
 //! The demo, used by people: real browsers on the real program, its telephone page and its application.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "shared by several test programs; each uses its part")]
 mod support;

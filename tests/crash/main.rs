@@ -1,5 +1,7 @@
 //! The real program, killed: HOLD-13 at every named point, FLT-1 at random moments. What it acknowledged must be there.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "../gateway/client.rs"]
 #[expect(dead_code, reason = "shared with the tests of whole gateways")]
 mod client;

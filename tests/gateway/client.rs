@@ -46,7 +46,7 @@ impl Client {
     }
 
     /// Comes from another loopback address: outside every network the policy of the world names.
-    pub fn from_address(mut self, source: IpAddr) -> Self {
+    pub fn coming_from(mut self, source: IpAddr) -> Self {
         self.source = source;
         self
     }
@@ -160,7 +160,7 @@ impl Client {
             // A gateway that refuses early may close before it has read all: the answer still counts.
             let _ = stream.write_all(bytes).await;
             let mut all = Vec::new();
-            let mut buffer = [0; 16 * 1024];
+            let mut buffer = vec![0; 16 * 1024];
             loop {
                 match stream.read(&mut buffer).await {
                     Ok(0) | Err(_) => break,
@@ -278,7 +278,10 @@ impl Answer {
     }
 }
 
-fn split(bytes: &[u8]) -> Option<(u16, Vec<(String, String)>, &[u8])> {
+/// Status, headers, and what follows the head.
+type Split<'a> = (u16, Vec<(String, String)>, &'a [u8]);
+
+fn split(bytes: &[u8]) -> Option<Split<'_>> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = head.split("\r\n");

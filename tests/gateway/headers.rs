@@ -146,7 +146,7 @@ const CLAIMS: [(&str, &str); 5] = [
 async fn hdr_4_an_untrusted_address_cannot_say_it_is_another() {
     let world = World::start().await;
     let alice = world.signed_in("alice").await;
-    let outside = alice.client.twin().from_address(IpAddr::from([127, 0, 0, 2]));
+    let outside = alice.client.twin().coming_from(IpAddr::from([127, 0, 0, 2]));
     let answer = outside.send("GET", "/admin/x", &CLAIMS, b"").await;
     assert_eq!(answer.status, 403, "{}", answer.text());
     assert_eq!(world.backend.count(), 0);
@@ -183,7 +183,7 @@ async fn hdr_5_forwarding_headers_change_no_decision_and_no_link() {
 async fn hdr_6_the_client_is_the_right_most_untrusted_entry() {
     let world = World::start().await;
     let alice = world.signed_in("alice").await;
-    let proxy = alice.client.twin().from_address(IpAddr::from([127, 0, 0, 9]));
+    let proxy = alice.client.twin().coming_from(IpAddr::from([127, 0, 0, 9]));
     for (chain, status) in [
         ("10.9.0.1, 203.0.113.5", 403),
         ("203.0.113.5, 10.9.0.1", 200),

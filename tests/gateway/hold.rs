@@ -22,7 +22,7 @@ fn content_digest(body: &[u8]) -> String {
 }
 
 /// alice asked, val's token came.
-async fn held<'a>(world: &'a World) -> (Person<'a>, Person<'a>, String, String) {
+async fn held(world: &World) -> (Person<'_>, Person<'_>, String, String) {
     let (alice, val) = (world.signed_in("alice").await, world.signed_in("val").await);
     let id = alice.asks("POST", DELETE, r#"{"because":"duplicate"}"#).await;
     let token = val.token(&id).await;
@@ -86,7 +86,7 @@ async fn hold_1_the_sms_names_everything_and_its_link_does_nothing() {
 async fn hold_1_a_token_is_of_no_use_from_outside_the_networks() {
     let world = World::builder().site("networks = [\"ops\"]").start().await;
     let (_alice, val, id, _token) = held(&world).await;
-    let outside = val.client.twin().from_address(IpAddr::from([127, 0, 0, 2]));
+    let outside = val.client.twin().coming_from(IpAddr::from([127, 0, 0, 2]));
     for target in ["/secure/", "/secure/login", "/secure/operations", &format!("/secure/operations/{id}")] {
         let answer = outside.get(target).await;
         assert!(matches!(answer.status, 403 | 404), "{target}: {}", answer.status);
@@ -338,7 +338,9 @@ async fn hold_8_a_waiting_operation_survives_a_restart() {
     world.restart().await;
     let back = |name: &'static str, cookies: std::collections::BTreeMap<String, String>| {
         let person = world.person(name);
-        cookies.iter().for_each(|(name, value)| person.client.set_cookie(name, value));
+        for (name, value) in &cookies {
+            person.client.set_cookie(name, value);
+        }
         person
     };
     let (alice, val) = (back("alice", alice), back("val", val));
@@ -590,7 +592,9 @@ async fn h9_a_program_gets_202_and_then_the_answer() {
     let val = world.signed_in("val").await;
     let alice = world.signed_in("alice").await;
     let program = crate::client::Client::new(world.gateway);
-    alice.client.cookies().iter().for_each(|(name, value)| program.set_cookie(name, value));
+    for (name, value) in alice.client.cookies() {
+        program.set_cookie(&name, &value);
+    }
     let answer = program.send("DELETE", DELETE, &[], b"").await;
     assert_eq!(answer.status, 202, "{}", answer.text());
     assert!(answer.header("retry-after").is_some());
@@ -604,7 +608,7 @@ async fn h9_a_program_gets_202_and_then_the_answer() {
     alice.sees(&id, "done").await;
     let path = |url: &serde_json::Value| url.as_str().unwrap().trim_start_matches("https://gw.test").to_owned();
     assert_eq!(program.get(&path(&document["answer_url"])).await.status, 204);
-    assert_eq!(world.person("carol").client.get(&path(&document["status_url"])).await.is_not_forwarded(), true);
+    assert!(world.person("carol").client.get(&path(&document["status_url"])).await.is_not_forwarded());
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
 //! Whole gateways under attack and under use. Ids of the attack cases are in the tests' names.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "shared by several test programs; each uses its part")]
 mod support;
 
+#[expect(dead_code, reason = "shared with the tests that kill the program")]
 mod client;
 mod world;
 

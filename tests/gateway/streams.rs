@@ -194,7 +194,7 @@ async fn the_proxy_protocol_tells_the_address_and_only_trusted_proxies_may() {
     ] {
         assert!(Raw::connect(world.gateway).await.ask(bad).await.is_none_or(|answer| answer.status == 400), "{bad:?}");
     }
-    let stranger = world.stranger().from_address(std::net::IpAddr::from([127, 0, 0, 3]));
+    let stranger = world.stranger().coming_from(std::net::IpAddr::from([127, 0, 0, 3]));
     let answer = stranger.raw(request.as_bytes()).await;
     assert_ne!(answer.status, 200, "an untrusted proxy was believed");
     assert_eq!(world.backend.count(), 2);

@@ -135,7 +135,7 @@ async fn web_3_cookies_are_as_locked_up_as_they_can_be() {
         person.client = person
             .client
             .twin()
-            .from_address(IpAddr::from([127, 0, 0, 9]))
+            .coming_from(IpAddr::from([127, 0, 0, 9]))
             .with("X-Forwarded-For", "10.9.0.1")
             .with("X-Forwarded-Proto", "https");
         person
@@ -213,7 +213,7 @@ async fn web_4_every_page_carries_its_protections() {
     }
     let https = world
         .stranger()
-        .from_address(IpAddr::from([127, 0, 0, 9]))
+        .coming_from(IpAddr::from([127, 0, 0, 9]))
         .with("X-Forwarded-For", "10.9.0.1")
         .with("X-Forwarded-Proto", "https");
     let hsts = https.get("/secure/login").await.header("strict-transport-security").unwrap_or_default().to_owned();
@@ -229,7 +229,7 @@ async fn web_4_every_page_carries_its_protections() {
 #[tokio::test]
 async fn over_plain_http_from_elsewhere_nobody_is_signed_in() {
     let world = World::start().await;
-    let far = world.stranger().from_address(IpAddr::from([127, 0, 0, 9])).with("X-Forwarded-For", "203.0.113.5");
+    let far = world.stranger().coming_from(IpAddr::from([127, 0, 0, 9])).with("X-Forwarded-For", "203.0.113.5");
     let answer = far.get("/secure/login").await;
     assert!(answer.hidden("csrf").is_none() && answer.status >= 400, "{}: {}", answer.status, answer.text());
 }

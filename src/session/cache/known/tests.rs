@@ -79,7 +79,9 @@ fn the_last_use_is_noted_once_until_it_is_written() {
 fn a_forgotten_session_is_read_again_and_others_are_not() {
     let known = Known::with_capacity(100);
     let (one, two, other) = (entry(1, 1), entry(1, 2), entry(2, 3));
-    [&one, &two, &other].map(|entry| kept(&known, entry));
+    for entry in [&one, &two, &other] {
+        kept(&known, entry);
+    }
     known.forget(one.signed_in.session);
     assert!(known.get(&one.digest).is_none() && known.get(&two.digest).is_some());
     known.forget_user(two.signed_in.user.id);
@@ -94,7 +96,9 @@ fn a_session_read_twice_at_once_is_forgotten_as_one() {
     let first = entry(1, 1);
     let row = SessionRow { digest: first.digest, ..row(1, 1) };
     let second = Arc::new(Entry::new(&row, (*first.signed_in.user).clone()));
-    [&first, &second].map(|entry| kept(&known, entry));
+    for entry in [&first, &second] {
+        kept(&known, entry);
+    }
     known.forget(first.signed_in.session);
     assert!(known.get(&first.digest).is_none());
 }

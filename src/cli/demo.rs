@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,6 +15,7 @@ use crate::demo::LegacyApp;
 use crate::demo::files::{self, Addresses};
 use crate::demo::inbox::Inbox;
 use crate::demo::seed::seed;
+use crate::secret::{SystemRandom, random_bytes};
 
 /// Where the demo keeps its files and listens.
 #[derive(Debug, Args)]
@@ -87,6 +89,9 @@ fn introduce(gateway: SocketAddr, inbox: SocketAddr, folder: &Path) -> Result<()
     for person in crate::demo::people() {
         writeln!(out, "  {:<6} {:<20} {}", person.name, person.password, person.part)?;
     }
+    if !gateway.ip().is_loopback() || !inbox.ip().is_loopback() {
+        writeln!(out, "\n  Anybody who reaches these addresses can sign in: the passwords are public.")?;
+    }
     writeln!(out, "\nTo see a request held: sign in as alice, delete a customer on the administration page,")?;
     writeln!(out, "read bob's SMS, sign in as bob in another browser, and confirm. Stop with Ctrl-C.")?;
     Ok(out.flush()?)
@@ -104,8 +109,12 @@ impl Folder {
             let absolute = std::path::absolute(&folder)?;
             return Ok(Self::Kept(absolute));
         }
-        let folder = std::env::temp_dir().join(format!("vantail-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&folder)
+        // Nobody can guess the name, and a folder that is there already is not taken.
+        let name = format!("vantail-demo-{}", hex::encode(random_bytes::<8>(&SystemRandom)));
+        let folder = std::env::temp_dir().join(name);
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
             .map_err(|error| Failure::failed(format!("{}: no demo folder can be made: {error}", folder.display())))?;
         Ok(Self::Fresh(TemporaryFolder(folder)))
     }

@@ -95,7 +95,7 @@ fn serve_without_users_says_how_to_make_the_first() {
 }
 
 #[test]
-fn flt_3_a_damaged_foreign_or_newer_database_is_never_started_on() {
+fn flt_3_a_damaged_foreign_or_missing_database_is_never_started_on() {
     for (what, damage) in [
         ("empty", Vec::new()),
         ("foreign", b"this is no database at all, whatever its name says".repeat(100)),
@@ -115,7 +115,7 @@ fn flt_3_a_damaged_foreign_or_newer_database_is_never_started_on() {
     let here = Installation::with_a_user();
     std::fs::remove_file(here.file("data/vantail.db")).unwrap();
     let failure = here.fails(&["serve"], 1);
-    assert!(!failure.is_empty(), "a missing database beside its key");
+    assert!(failure.contains("vantail.db"), "{failure}");
 }
 
 #[test]
@@ -202,6 +202,6 @@ fn the_policy_is_explained_and_tested() {
     assert!(explained.contains("everything"), "{explained}");
     here.ok(&["policy", "test"]);
     here.ok(&["config", "check"]);
-    assert!(here.ok(&["config", "show"]).contains("[listen]") || here.ok(&["config", "show"]).contains("listen"));
+    assert!(here.ok(&["config", "show"]).contains("data/vantail.db"));
     assert!(here.ok(&["config", "schema"]).contains("trusted_proxies"));
 }

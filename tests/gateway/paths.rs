@@ -1,5 +1,6 @@
 //! Paths and rule matching: PATH-1 to PATH-7, and HOLD-14.
 
+use crate::support::raw_h2::Outcome;
 use crate::world::World;
 
 /// Every spelling of the path cases by which `/admin/ops/1` might be reached unjudged.
@@ -166,6 +167,30 @@ async fn hold_14_every_spelling_is_held_or_refused() {
                 let held = answer.status == 303 && answer.location().contains("/wait");
                 assert!(held || answer.is_not_forwarded(), "{method} {target}: {} {}", answer.status, answer.text());
             }
+        }
+    }
+    assert_eq!(world.backend.count(), 0, "{:?}", world.backend.requests());
+}
+
+#[tokio::test]
+async fn hold_14_every_spelling_is_held_or_refused_over_http_2() {
+    let world = World::builder().tls().start().await;
+    let alice = world.signed_in("alice").await;
+    let cookie = format!("__Host-vantail={}", alice.client.cookie("vantail").unwrap());
+    let mut connection = world.h2().await;
+    for target in SPELLINGS.iter().filter(|target| target.starts_with('/')) {
+        let fields = [
+            (":method", "POST"),
+            (":scheme", "https"),
+            (":authority", "gw.test"),
+            (":path", *target),
+            ("cookie", cookie.as_str()),
+            ("content-length", "0"),
+        ];
+        match connection.ask(&fields, Some(b"")).await {
+            Outcome::Answered(status) => assert!(status == 202 || (400..500).contains(&status), "{target}: {status}"),
+            Outcome::Reset(_) => {}
+            Outcome::ConnectionEnded(_) => connection = world.h2().await,
         }
     }
     assert_eq!(world.backend.count(), 0, "{:?}", world.backend.requests());

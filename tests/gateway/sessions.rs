@@ -8,7 +8,7 @@ use vantail::time::Clock as _;
 use crate::client::Client;
 use crate::world::{PASSWORD, World};
 
-/// Within a second by the wall, `client` is refused.
+/// Within a second, tried with a bound of three times that, `client` is refused.
 async fn is_out_within_a_second(client: &Client, what: &str) {
     let begin = Instant::now();
     while client.get("/app/x").await.status == 200 {

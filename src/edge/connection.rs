@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::http::ResponseHeader;
@@ -63,6 +64,8 @@ pub(super) struct Wire {
     deadline: Instant,
     timer: Option<Pin<Box<Sleep>>>,
     head_bytes: usize,
+    /// Runs while the client takes nothing of what is to be written.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +77,8 @@ enum Stage {
 
 /// Bytes gathered for one system call on the way out.
 const WRITE_BUFFER: usize = 4096;
+/// For the end of a connection to be told.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Twice the longest head we accept: up to there the refusal is a page, beyond it a bare status.
 const LONGEST_HEAD: usize = 128 * 1024;
 const HEAD_TOO_LONG: &[u8] =
@@ -117,6 +122,7 @@ impl Wire {
             deadline: Instant::now() + deadlines.head,
             timer: None,
             head_bytes: 0,
+            stalled: None,
         })
     }
 
@@ -171,6 +177,20 @@ impl Wire {
     }
 }
 
+impl Wire {
+    /// What writing came to; an error when the client has taken nothing for too long.
+    fn unless_stalled<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let bound = self.deadlines.write;
+        let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + bound)));
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
 impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -192,15 +212,21 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write(cx, buf);
+        this.unless_stalled(written, cx)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.io).poll_flush(cx);
+        this.unless_stalled(flushed, cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+        let this = self.get_mut();
+        let shut = Pin::new(&mut this.io).poll_shutdown(cx);
+        this.unless_stalled(shut, cx)
     }
 }
 
@@ -208,7 +234,7 @@ impl AsyncWrite for Wire {
 impl Shutdown for Wire {
     async fn shutdown(&mut self) {
         // A client that does not take the end of its connection is cut when the wire is dropped.
-        let _ = timeout(self.deadlines.proxy_header, self.io.shutdown()).await;
+        let _ = timeout(LAST_WORDS, self.io.shutdown()).await;
     }
 }
 

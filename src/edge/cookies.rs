@@ -1,7 +1,8 @@
-//! The gateway's cookies among those a request carries.
+//! Cookies: the gateway's own among a request's, which never reach a backend, and which no backend sets.
 
-use http::HeaderMap;
-use http::header::COOKIE;
+use bytes::BytesMut;
+use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use pingora::http::{RequestHeader, ResponseHeader};
 
 /// Two different values under one name: somebody planted one of them.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +22,63 @@ pub(super) fn value<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h
     }
     // A value that is not text is none we have ever made.
     Ok(found.map(|value| std::str::from_utf8(value).unwrap_or_default()))
+}
+
+/// Whether a cookie of this name is the gateway's own, in any case.
+fn is_own_cookie(name: &[u8]) -> bool {
+    let begins = |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    begins(b"__host-vantail") || begins(b"__secure-vantail") || begins(b"vantail")
+}
+
+/// Takes the gateway's cookies out of `Cookie`, and leaves the others byte for byte (several fields become one, as RFC 9113
+/// section 8.2.3 asks towards HTTP/1.1).
+pub(super) fn strip_own(header: &mut RequestHeader) {
+    let mut fields = header.headers.get_all(COOKIE).iter();
+    let Some(first) = fields.next() else { return };
+    if fields.next().is_none() && !pairs(first).any(|pair| is_own_cookie(cookie_name(pair))) {
+        return;
+    }
+    let mut kept = BytesMut::new();
+    for pair in header.headers.get_all(COOKIE).iter().flat_map(pairs) {
+        if !is_own_cookie(cookie_name(pair)) {
+            if !kept.is_empty() {
+                kept.extend_from_slice(b"; ");
+            }
+            kept.extend_from_slice(pair);
+        }
+    }
+    header.remove_header(&COOKIE);
+    if let Ok(value) = HeaderValue::from_maybe_shared(kept.freeze())
+        && !value.is_empty()
+    {
+        header.insert_header(COOKIE, value).ok();
+    }
+}
+
+fn pairs(field: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    field.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty())
+}
+
+fn cookie_name(pair: &[u8]) -> &[u8] {
+    pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
+}
+
+/// A backend never sets a cookie of ours.
+pub(super) fn strip_own_from_answer(header: &mut ResponseHeader) {
+    if !header.headers.get_all(SET_COOKIE).iter().any(|value| sets_own(value.as_bytes())) {
+        return;
+    }
+    let kept: Vec<HeaderValue> =
+        header.headers.get_all(SET_COOKIE).iter().filter(|value| !sets_own(value.as_bytes())).cloned().collect();
+    header.remove_header(&SET_COOKIE);
+    for value in kept {
+        header.append_header(SET_COOKIE, value).ok();
+    }
+}
+
+/// Whether this `Set-Cookie` value sets a cookie of ours.
+pub(super) fn sets_own(value: &[u8]) -> bool {
+    is_own_cookie(cookie_name(value.split(|byte| *byte == b';').next().unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -54,5 +112,47 @@ mod tests {
     fn web_3_two_different_values_are_refused() {
         assert_eq!(find(&["__Host-vantail=vs_1; __Host-vantail=vs_2"]), Err(Ambiguous));
         assert_eq!(find(&["__Host-vantail=vs_1", " __Host-vantail=vs_2"]), Err(Ambiguous));
+    }
+
+    fn request(fields: &[&str]) -> RequestHeader {
+        let mut header = RequestHeader::build("GET", b"/", None).unwrap();
+        for value in fields {
+            header.append_header(COOKIE, *value).unwrap();
+        }
+        header
+    }
+
+    #[test]
+    fn gateway_cookies_go_and_the_others_stay_byte_for_byte() {
+        let mut header = request(&["a=1; __Host-vantail=vs_secret;b=\"x y\" ; vantail-browser=z; c==2"]);
+        strip_own(&mut header);
+        assert_eq!(header.headers[COOKIE], "a=1; b=\"x y\"; c==2");
+
+        let mut untouched = request(&["a=1;b=2;  c=3"]);
+        strip_own(&mut untouched);
+        assert_eq!(untouched.headers[COOKIE], "a=1;b=2;  c=3");
+
+        let mut only_ours = request(&["__HOST-Vantail=vs_secret"]);
+        strip_own(&mut only_ours);
+        assert_eq!(only_ours.headers.get(COOKIE), None);
+    }
+
+    #[test]
+    fn several_cookie_fields_become_one() {
+        let mut header = request(&["a=1", "vantail=vs_x", "b=2"]);
+        strip_own(&mut header);
+        let all: Vec<_> = header.headers.get_all(COOKIE).iter().collect();
+        assert_eq!(all, ["a=1; b=2"]);
+    }
+
+    #[test]
+    fn a_backend_cannot_set_a_cookie_of_ours() {
+        let mut header = ResponseHeader::build(200, None).unwrap();
+        for value in ["a=1; Path=/", "__Host-vantail=vs_forged; Path=/", " Vantail-Answer=x", "b=2"] {
+            header.append_header(SET_COOKIE, value).unwrap();
+        }
+        strip_own_from_answer(&mut header);
+        let all: Vec<_> = header.headers.get_all(SET_COOKIE).iter().collect();
+        assert_eq!(all, ["a=1; Path=/", "b=2"]);
     }
 }

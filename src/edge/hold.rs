@@ -9,7 +9,7 @@ use pingora::protocols::http::ServerSession;
 
 use super::inbound::{Inbound, site_of};
 use super::stop::Stop;
-use super::{Gateway, Way, body, identity, respond};
+use super::{Gateway, Way, body, cookies, identity, respond};
 use crate::identity::{Caller, SignedIn};
 use crate::operation::{Ask, Asked, CapturedRequest, State};
 use crate::policy::{BodyFacts, Facts, Rule};
@@ -104,7 +104,7 @@ fn captured(
 ) -> CapturedRequest {
     let mut header = session.req_header().clone();
     identity::strip_hop_by_hop(&mut header);
-    identity::strip_own_cookies(&mut header);
+    cookies::strip_own(&mut header);
     header.remove_header(&HOST);
     header.remove_header(&PREFER);
     CapturedRequest {

@@ -10,10 +10,10 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use bytes::BytesMut;
-use http::header::{CONNECTION, COOKIE, HOST, HeaderName, HeaderValue, SET_COOKIE};
-use pingora::http::{RequestHeader, ResponseHeader};
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
+use pingora::http::RequestHeader;
 
+use super::cookies;
 use super::stop::Stop;
 use crate::identity::User;
 use crate::policy::Site;
@@ -150,74 +150,12 @@ fn folds_to(name: &HeaderName, folded: &[u8]) -> bool {
     name.as_str().bytes().filter(u8::is_ascii_alphanumeric).eq(folded.iter().copied())
 }
 
-/// Whether a cookie of this name is the gateway's own, in any case.
-fn is_own_cookie(name: &[u8]) -> bool {
-    let begins = |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    begins(b"__host-vantail") || begins(b"__secure-vantail") || begins(b"vantail")
-}
-
-/// Takes the gateway's cookies out of `Cookie`, and leaves the others byte for byte (several fields become one, as RFC 9113
-/// section 8.2.3 asks towards HTTP/1.1).
-pub(super) fn strip_own_cookies(header: &mut RequestHeader) {
-    let mut fields = header.headers.get_all(COOKIE).iter();
-    let Some(first) = fields.next() else { return };
-    if fields.next().is_none() && !pairs(first).any(|pair| is_own_cookie(cookie_name(pair))) {
-        return;
-    }
-    let mut kept = BytesMut::new();
-    for pair in header.headers.get_all(COOKIE).iter().flat_map(pairs) {
-        if !is_own_cookie(cookie_name(pair)) {
-            if !kept.is_empty() {
-                kept.extend_from_slice(b"; ");
-            }
-            kept.extend_from_slice(pair);
-        }
-    }
-    header.remove_header(&COOKIE);
-    if let Ok(value) = HeaderValue::from_maybe_shared(kept.freeze())
-        && !value.is_empty()
-    {
-        header.insert_header(COOKIE, value).ok();
-    }
-}
-
-fn pairs(field: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    field.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty())
-}
-
-fn cookie_name(pair: &[u8]) -> &[u8] {
-    pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
-}
-
-/// A backend never sets a cookie of ours.
-pub(super) fn strip_own_set_cookies(header: &mut ResponseHeader) {
-    if !header.headers.get_all(SET_COOKIE).iter().any(|value| is_own_set_cookie(value.as_bytes())) {
-        return;
-    }
-    let kept: Vec<HeaderValue> = header
-        .headers
-        .get_all(SET_COOKIE)
-        .iter()
-        .filter(|value| !is_own_set_cookie(value.as_bytes()))
-        .cloned()
-        .collect();
-    header.remove_header(&SET_COOKIE);
-    for value in kept {
-        header.append_header(SET_COOKIE, value).ok();
-    }
-}
-
-/// Whether this `Set-Cookie` value sets a cookie of ours.
-pub(super) fn is_own_set_cookie(value: &[u8]) -> bool {
-    is_own_cookie(cookie_name(value.split(|byte| *byte == b';').next().unwrap_or_default()))
-}
-
 // === impl Outgoing ===
 
 impl Outgoing<'_> {
     /// Sets host, identity and origin on a request that [`strip`] has been over, and takes out the gateway's cookies.
     pub fn write(&self, header: &mut RequestHeader) -> Result<(), Stop> {
-        strip_own_cookies(header);
+        cookies::strip_own(header);
         set(header, &HOST, self.host)?;
         let names = &self.site.headers;
         if let Some(user) = self.user {
@@ -340,40 +278,6 @@ mod tests {
         let mut header = request(&[("X-HTTP-Method-Override", "DELETE")]);
         strip(&mut header, Some(&site));
         assert_eq!(names(&header), ["x-http-method-override"]);
-    }
-
-    #[test]
-    fn gateway_cookies_go_and_the_others_stay_byte_for_byte() {
-        let mut header = request(&[("Cookie", "a=1; __Host-vantail=vs_secret;b=\"x y\" ; vantail-browser=z; c==2")]);
-        strip_own_cookies(&mut header);
-        assert_eq!(header.headers[COOKIE], "a=1; b=\"x y\"; c==2");
-
-        let mut untouched = request(&[("Cookie", "a=1;b=2;  c=3")]);
-        strip_own_cookies(&mut untouched);
-        assert_eq!(untouched.headers[COOKIE], "a=1;b=2;  c=3");
-
-        let mut only_ours = request(&[("Cookie", "__HOST-Vantail=vs_secret")]);
-        strip_own_cookies(&mut only_ours);
-        assert_eq!(only_ours.headers.get(COOKIE), None);
-    }
-
-    #[test]
-    fn several_cookie_fields_become_one() {
-        let mut header = request(&[("Cookie", "a=1"), ("Cookie", "vantail=vs_x"), ("Cookie", "b=2")]);
-        strip_own_cookies(&mut header);
-        let all: Vec<_> = header.headers.get_all(COOKIE).iter().collect();
-        assert_eq!(all, ["a=1; b=2"]);
-    }
-
-    #[test]
-    fn a_backend_cannot_set_a_cookie_of_ours() {
-        let mut header = ResponseHeader::build(200, None).unwrap();
-        for value in ["a=1; Path=/", "__Host-vantail=vs_forged; Path=/", " Vantail-Answer=x", "b=2"] {
-            header.append_header(SET_COOKIE, value).unwrap();
-        }
-        strip_own_set_cookies(&mut header);
-        let all: Vec<_> = header.headers.get_all(SET_COOKIE).iter().collect();
-        assert_eq!(all, ["a=1; Path=/", "b=2"]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use pingora::protocols::http::v1::client::HttpSession;
 use super::exchange;
 use super::forward::{Forward, told, without_permit};
 use super::stop::Stop;
-use super::{Context, Gateway, Way, identity, respond};
+use super::{Context, Gateway, Way, cookies, identity, respond};
 use crate::portal::{Refused, Visit};
 
 /// Backends that are tried for a connection.
@@ -96,7 +96,7 @@ fn passed_header(answer: &ResponseHeader) -> pingora::Result<ResponseHeader> {
     for name in answer.headers.keys().filter(|name| identity::is_hop_by_hop(name)) {
         header.remove_header(name);
     }
-    identity::strip_own_set_cookies(&mut header);
+    cookies::strip_own_from_answer(&mut header);
     header.set_version(Version::HTTP_11);
     if !header.headers.contains_key(CONTENT_LENGTH) {
         header.insert_header(TRANSFER_ENCODING, "chunked")?;

@@ -230,7 +230,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         _ctx: &mut Context,
     ) -> Result<()> {
-        identity::strip_own_set_cookies(response);
+        cookies::strip_own_from_answer(response);
         if session.is_process_shutting_down() {
             session.downstream_session.set_keepalive(None);
         }

@@ -180,6 +180,12 @@ impl World {
         self.connect().await.ask(request(lines, body)).await
     }
 
+    /// What `/metrics` says.
+    pub async fn metrics(&self) -> String {
+        let answer = Raw::connect(self.operations).await.ask(request("GET /metrics HTTP/1.1", "")).await;
+        answer.unwrap().text()
+    }
+
     /// The certificate to trust.
     pub fn trusted(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("certificate.pem")).unwrap()

@@ -108,6 +108,8 @@ pub struct Confirmation {
     pub validator: UserId,
     /// When.
     pub at: Timestamp,
+    /// What says that the gateway itself stored it (Purpose::OperationSeal).
+    pub mac: Vec<u8>,
 }
 
 /// A confirmation to be stored.
@@ -121,6 +123,8 @@ pub struct NewConfirmation<'a> {
     pub token: OperationTokenDigest,
     /// Now.
     pub at: Timestamp,
+    /// What says that the gateway itself stored it (Purpose::OperationSeal).
+    pub mac: [u8; 32],
 }
 
 /// What storing a confirmation came to.

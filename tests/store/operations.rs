@@ -40,7 +40,7 @@ async fn held(base: &Base, id: &str, quorum: i64, validators: usize) -> (Operati
 }
 
 fn confirmation<'a>(operation: &'a str, token: &TokenRow, at: Timestamp) -> NewConfirmation<'a> {
-    NewConfirmation { operation, validator: token.validator, token: token.digest, at }
+    NewConfirmation { operation, validator: token.validator, token: token.digest, at, mac: [7; 32] }
 }
 
 fn arrow(operation: &str, from: State, to: State) -> Move<'_> {
@@ -178,6 +178,7 @@ async fn a_quorum_counts_each_validator_once(base: Arc<Base>) {
     assert_eq!(base.store.events(0, 9).await.unwrap().len(), 1, "the quorum was told before it was met");
     assert_eq!(confirm(&tokens[1]).await, Confirmed::Quorum);
     let given: Vec<_> = base.store.confirmations("1").await.unwrap().into_iter().map(|given| given.validator).collect();
+    assert!(base.store.confirmations("1").await.unwrap().iter().all(|given| given.mac == [7; 32]));
     assert!(given.len() == 2 && given.contains(&tokens[0].validator) && given.contains(&tokens[1].validator));
 }
 
@@ -185,7 +186,7 @@ async fn hold_5_a_token_of_another_operation_or_validator_confirms_nothing(base:
     let (_, first) = held(&base, "1", 1, 2).await;
     held(&base, "2", 1, 1).await;
     let confirm = async |operation, validator, digest| {
-        let new = NewConfirmation { operation, validator, token: digest, at: NOW };
+        let new = NewConfirmation { operation, validator, token: digest, at: NOW, mac: [7; 32] };
         base.store.confirm_operation(&new, &[], (&[], &[])).await.unwrap()
     };
     assert_eq!(confirm("2", first[0].validator, first[0].digest).await, Confirmed::TooLate);

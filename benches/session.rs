@@ -49,6 +49,7 @@ impl Crowd {
             tokens.push(token);
         }
         let crowd = Self { _folder: folder, sessions: Sessions::new(store.clone()), store, tokens };
+        crowd.sessions.trust(true);
         for token in &crowd.tokens {
             crowd.look_up(token).await;
         }

@@ -17,8 +17,8 @@ use crate::store::changes::Change;
 
 /// How often operations are expired and withdrawn.
 const SWEEP: Duration = Duration::from_secs(1);
-/// How often last uses of sessions are written.
-const LAST_SEEN: Duration = Duration::from_secs(5);
+/// How often last uses of sessions are written, and dead sessions end.
+const SESSIONS: Duration = Duration::from_secs(5);
 /// How often dead rows are deleted and keys looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
 /// How long change marks are kept for slow followers.
@@ -38,9 +38,7 @@ pub(super) fn start(tools: &Tools, keys: &KeyRing, worker: Worker, stop: &Stop) 
     tasks.spawn(every(SWEEP, stop.clone(), "operations.sweep", tools.clone(), |tools| async move {
         tools.operations.sweep().await
     }));
-    tasks.spawn(every(LAST_SEEN, stop.clone(), "sessions.last-seen", tools.clone(), |tools| async move {
-        tools.sessions.write_last_seen().await
-    }));
+    tasks.spawn(every(SESSIONS, stop.clone(), "sessions.sweep", tools.clone(), sweep_sessions));
     tasks.spawn(every(HOUSEKEEPING, stop.clone(), "housekeeping", tools.clone(), housekeeping));
     let stopped = stopped(stop.clone());
     tasks.spawn(async move { worker.run(stopped).await });
@@ -79,13 +77,17 @@ where
     }
 }
 
-async fn housekeeping(tools: Tools) -> Result<(), StoreError> {
-    let now = tools.means.clock.now();
-    let idle = tools.policy.load().security.sessions.idle;
-    for session in tools.store.delete_dead_sessions(now, idle.map(|idle| now.minus(idle))).await? {
-        tools.sessions.forget(session);
+/// Sessions end at their idle and absolute ends, with their live connections and whatever needed them.
+async fn sweep_sessions(tools: Tools) -> Result<(), StoreError> {
+    let limits = tools.policy.load().security.sessions;
+    for session in tools.sessions.sweep(&limits, tools.means.clock.now()).await? {
         tools.operations.session_ended(session).await?;
     }
+    Ok(())
+}
+
+async fn housekeeping(tools: Tools) -> Result<(), StoreError> {
+    let now = tools.means.clock.now();
     tools.store.forget_old_changes(now.minus(CHANGES_KEPT)).await?;
     tools.store.forget_old_tries(now.minus(UNKNOWN_TRIES_KEPT)).await?;
     Ok(())
@@ -112,8 +114,12 @@ async fn follow_until_error(tools: &Tools, keys: &KeyRing, wake: &tokio::sync::N
         Ok(changes) => changes,
         Err(error) => return error,
     };
-    // Marks written before this moment were missed: nothing cached before it is believed.
+    // Marks written before this moment were missed: nothing known before it is believed, keys and outbox are looked at.
     tools.sessions.trust(true);
+    if let Err(error) = keys.reload(&tools.store, &tools.keyring, tools.means.clock.now()).await {
+        return error;
+    }
+    wake.notify_one();
     loop {
         let marks = match changes.next().await {
             Ok(marks) => marks,

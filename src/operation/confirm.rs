@@ -2,7 +2,7 @@
 //! the validator over all operations; a right token gives back the first and clears the second.
 //!
 //! ```text
-//! concerned? ▸ may confirm? ▸ second factor? ▸ waiting? ▸ in time? ▸ try of the validator ▸ try of the operation
+//! concerned? ▸ may confirm? ▸ second factor? ▸ waiting? ▸ in time? ▸ another person than the earlier ones? ▸ try of the validator ▸ try of the operation
 //!            ▸ token right? ▸ seal whole? ▸ still standing? ▸ stored, and with the quorum: on its way
 //! ```
 
@@ -71,6 +71,9 @@ impl Operations {
         self.waiting_in_time(&involved.row, now, origin).await?;
         if involved.confirmed_by(validator.user.id) {
             return Err(OperationError::NotAllowed("already-confirmed").into());
+        }
+        if self.confirmed_by_kin(&involved).await? {
+            return Err(OperationError::NotAllowed("shared-contact").into());
         }
         let token = self.store().operation_token(id, validator.user.id).await?;
         let token = token.ok_or(OperationError::NotAllowed("no-token"))?;
@@ -215,12 +218,9 @@ impl Operations {
         origin: &Origin,
     ) -> Result<State, ConfirmError> {
         let row = &candidate.involved.row;
-        let new = NewConfirmation {
-            operation: &row.id,
-            validator: candidate.token.validator,
-            token: candidate.token.digest,
-            at: candidate.now,
-        };
+        let (validator, at) = (candidate.token.validator, candidate.now);
+        let mac = seal::confirmation(&self.parts.accounts.keyring, row, validator, at);
+        let new = NewConfirmation { operation: &row.id, validator, token: candidate.token.digest, at, mac };
         let event = leave::event(origin, State::Confirmed, row).with("of", row.quorum);
         let notices = self.confirmed_notices(candidate, standing).await?;
         match self.store().confirm_operation(&new, &[event], (&notices, &[])).await? {

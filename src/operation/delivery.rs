@@ -1,24 +1,31 @@
 //! The delivery of a confirmed operation: a task of its own, which outlives requester and validator.
 //!
-//! 1. Everything is looked at again: seal, quorum, requester, rights, rule. Anything gone: withdrawn.
+//! 1. Everything is looked at again: seal, quorum, requester, rights, rule, and everybody who confirmed.
+//!    Anything gone: withdrawn. Sent before, whatever its state says: dead.
 //! 2. `sending` is committed. Whoever does not get that update sends nothing.
 //! 3. The request leaves, once.
 //! 4. What became of it is committed, with the answer and the mail to the requester. Until the store takes it, it is tried
 //!    again; a process that ends before leaves `sending`, which the next one calls `unknown`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::Kept;
 use super::dispatch::{Deliver, Delivered};
 use super::leave::Exit;
+use super::rights::{self, Kinship};
+use super::standing::Standing;
 use super::{Answer, CapturedRequest, Operations, State, leave, seal, ticket};
+use crate::identity::Right;
 use crate::identity::assertion::OperationClaim;
 use crate::policy::Permit;
 use crate::secret::Sealed;
 use crate::store::StoreError;
-use crate::store::operations::{KeptAnswer, OperationRow, Outcome};
+use crate::store::operations::{Confirmation, KeptAnswer, OperationRow, Outcome};
+use crate::store::users::UserRow;
 use crate::test_points;
+use crate::time::Timestamp;
 
 /// A confirmed operation about which everything was found right.
 struct Ready {
@@ -109,12 +116,17 @@ impl Operations {
     async fn ready(&self, row: &OperationRow) -> Result<Ready, NotReady> {
         let now = self.now();
         let Ok(Some(request)) = seal::open(&self.parts.accounts.keyring, row) else { return Err(NotReady::SealBroken) };
-        let confirmations = self.store().confirmations(&row.id).await?;
-        if i64::try_from(confirmations.len()).unwrap_or(0) < row.quorum {
+        // Whoever sets a state back in the database does not have it sent twice.
+        if self.store().has_event(leave::SENT, &row.id).await? {
+            return Err(NotReady::SealBroken);
+        }
+        let confirmations = self.own_confirmations(row).await?;
+        if is_short(row, confirmations.len()) {
             return Err(NotReady::SealBroken);
         }
         let standing = self.standing(row, now).await?.map_err(NotReady::Withdrawn)?;
         let permit = standing.permit(row, &request, now).map_err(NotReady::Withdrawn)?;
+        self.confirmers_stand(row, &confirmations, &standing, now).await?.map_err(NotReady::Withdrawn)?;
         let confirmed_at = confirmations.iter().map(|given| given.at).max().unwrap_or(now);
         let claim = OperationClaim {
             id: row.id.clone(),
@@ -124,6 +136,38 @@ impl Operations {
             confirmed_at: confirmed_at.as_secs(),
         };
         Ok(Ready { permit, request, claim, backend: row.backend.clone() })
+    }
+
+    /// Those that the gateway itself stored, each validator once.
+    async fn own_confirmations(&self, row: &OperationRow) -> Result<Vec<Confirmation>, StoreError> {
+        let mut seen = HashSet::new();
+        let mut confirmations = self.store().confirmations(&row.id).await?;
+        confirmations.retain(|given| {
+            seal::is_confirmed(&self.parts.accounts.keyring, row, given) && seen.insert(given.validator)
+        });
+        Ok(confirmations)
+    }
+
+    /// Whether everybody who confirmed still may, and enough of them are different people; else the stable word why not.
+    async fn confirmers_stand(
+        &self,
+        row: &OperationRow,
+        confirmations: &[Confirmation],
+        standing: &Standing,
+        now: Timestamp,
+    ) -> Result<Result<(), &'static str>, StoreError> {
+        let Some(hold) = standing.rule.hold.as_ref() else { return Ok(Err("rule-changed")) };
+        let holders = self.store().holders(Right::TokenValidator).await?;
+        let mut people: Vec<&UserRow> = Vec::new();
+        for given in confirmations {
+            let holder = holders.iter().find(|holder| holder.user.id == given.validator);
+            let able = |holder: &&UserRow| rights::capacity(holder, &standing.requester, hold, &holders, now).is_ok();
+            let Some(confirmer) = holder.filter(able) else { return Ok(Err("validator-lost-right")) };
+            if people.iter().all(|other| rights::kinship(confirmer, other) == Kinship::Stranger) {
+                people.push(confirmer);
+            }
+        }
+        Ok(if is_short(row, people.len()) { Err("validators-are-one") } else { Ok(()) })
     }
 
     /// In a task of its own: should it panic, nobody knows how far it came.
@@ -209,6 +253,11 @@ impl Operations {
         tracing::error!(event = "operation.undelivered", operation = %row.id, reason, why);
         self.leave(row, Exit::told(to, Some(reason)), &self.own_origin()).await
     }
+}
+
+/// Whether so many are too few for the quorum.
+fn is_short(row: &OperationRow, given: usize) -> bool {
+    i64::try_from(given).unwrap_or(i64::MAX) < row.quorum
 }
 
 // === impl NotReady ===

@@ -1,6 +1,6 @@
 //! Somebody and the operation that is their business: everything an act on it needs to know, read again for each act.
 
-use super::rights::{self, Capacity, is_validator};
+use super::rights::{self, Capacity, Kinship, is_validator};
 use super::standing::RuleToday;
 use super::view::Redaction;
 use super::{OperationError, Operations};
@@ -87,6 +87,17 @@ impl Operations {
     /// In what capacity they may confirm; else the stable word why not.
     pub(super) async fn capacity(&self, involved: &Involved) -> Result<Result<Capacity, &'static str>, StoreError> {
         Ok(involved.capacity(&self.store().holders(Right::TokenValidator).await?))
+    }
+
+    /// Whether somebody who is the same person, as far as anybody can tell, has confirmed it already.
+    pub(super) async fn confirmed_by_kin(&self, involved: &Involved) -> Result<bool, StoreError> {
+        for given in &involved.confirmations {
+            let earlier = self.store().user(given.validator).await?;
+            if earlier.is_some_and(|earlier| rights::kinship(&involved.me, &earlier) != Kinship::Stranger) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether the session has the second factor that the policy asks of such a person.

@@ -23,6 +23,8 @@ pub(super) struct Exit<'a> {
     pub(super) alarm: Option<NewEvent>,
 }
 
+/// The act in the audit trail that is committed with `sending`: an operation it is told of is never sent again.
+pub(super) const SENT: &str = "operation.sent";
 /// How long what became of an operation is worth a mail.
 const MAIL_DEADLINE: Duration = Duration::from_hours(24);
 
@@ -111,7 +113,7 @@ pub(super) fn event(origin: &Origin, state: State, row: &OperationRow) -> NewEve
     let (act, result) = match state {
         State::Waiting => ("operation.asked", "ok"),
         State::Confirmed => ("operation.confirmed", "ok"),
-        State::Sending => ("operation.sent", "ok"),
+        State::Sending => (SENT, "ok"),
         State::Done => ("operation.done", "ok"),
         State::Denied => ("operation.denied", "ok"),
         State::Expired => ("operation.expired", "ok"),

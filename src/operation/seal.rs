@@ -3,10 +3,15 @@
 //! Two halves of 32 bytes. The first is over the row: everything a person is shown or a rule was asked about. The second is
 //! over the first and the captured request. When the request is gone (the operation is over), the row can still be
 //! checked. State, tries and reason are not sealed: they change.
+//!
+//! Each confirmation carries a MAC of its own, over the seal, the validator and the moment: a row that somebody else wrote
+//! counts for nothing, nor does one of another operation.
 
 use super::capture::CapturedRequest;
-use crate::secret::{Keyring, Place, Purpose, Random, Sealed};
-use crate::store::operations::{Captured, OperationRow};
+use crate::identity::UserId;
+use crate::secret::{Keyring, Place, Purpose, Random, Sealed, equal};
+use crate::store::operations::{Captured, Confirmation, OperationRow};
+use crate::time::Timestamp;
 
 /// The record was changed by somebody else than the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +33,19 @@ pub(super) fn open(keyring: &Keyring, row: &OperationRow) -> Result<Option<Captu
         return Err(SealBroken);
     }
     row.captured.as_ref().map(|captured| open_request(keyring, row, captured, [over_row, over_request])).transpose()
+}
+
+/// The MAC that is stored with a confirmation.
+pub(super) fn confirmation(keyring: &Keyring, row: &OperationRow, validator: UserId, at: Timestamp) -> [u8; 32] {
+    keyring.mac(
+        Purpose::OperationSeal,
+        &[b"confirmation", row.id.as_bytes(), &row.seal, validator.0.as_bytes(), &at.as_millis().to_be_bytes()],
+    )
+}
+
+/// Whether the gateway itself stored `given`.
+pub(super) fn is_confirmed(keyring: &Keyring, row: &OperationRow, given: &Confirmation) -> bool {
+    equal(&confirmation(keyring, row, given.validator, given.at), &given.mac)
 }
 
 fn open_request(

@@ -133,7 +133,7 @@ impl Sessions {
         self.inner.watched.tell_user(user, News::LookAgain);
     }
 
-    /// `false`: forgets all and asks the store each time, until `true`.
+    /// `false` (as at first): forgets all and asks the store each time, until `true`, which forgets all too.
     pub fn trust(&self, trusted: bool) {
         self.inner.known.trust(trusted);
         if trusted {
@@ -159,8 +159,8 @@ impl Sessions {
     }
 
     /// Deletes the sessions whose idle or absolute end has passed, and ends live connections of users whose own end has.
-    /// Called every few seconds; how many were deleted.
-    pub async fn sweep(&self, limits: &security::Sessions, now: Timestamp) -> Result<usize, StoreError> {
+    /// Called every few seconds; those that were deleted.
+    pub async fn sweep(&self, limits: &security::Sessions, now: Timestamp) -> Result<Vec<SessionId>, StoreError> {
         self.write_last_seen().await?;
         let idle_since = limits.idle.map(|idle| now.minus(idle));
         let dead = self.inner.store.delete_dead_sessions(now, idle_since).await?;
@@ -173,7 +173,7 @@ impl Sessions {
                 self.inner.watched.tell_user(user, News::Over);
             }
         }
-        Ok(dead.len())
+        Ok(dead)
     }
 
     /// How many are known in process.

@@ -139,6 +139,12 @@ impl Store {
         events_of(&self.rows(query.bind(after).bind(limit)).await?)
     }
 
+    /// Whether the trail holds an event `act` about `target`.
+    pub async fn has_event(&self, act: &str, target: &str) -> Result<bool, StoreError> {
+        let query = sqlx::query("SELECT seq FROM audit WHERE target = $1 AND act = $2 LIMIT 1");
+        Ok(self.row(query.bind(target).bind(act)).await?.is_some())
+    }
+
     /// The last `limit` events that fit `filter`, oldest first.
     pub async fn last_events(&self, filter: &EventFilter, limit: i64) -> Result<Vec<EventRow>, StoreError> {
         let query = filter.bind(sqlx::query(filtered!("ORDER BY seq DESC LIMIT $8")));

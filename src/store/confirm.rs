@@ -23,10 +23,9 @@ impl Store {
     /// Confirmations given, oldest first.
     pub async fn confirmations(&self, operation: &str) -> Result<Vec<Confirmation>, StoreError> {
         let query = sqlx::query(
-            "SELECT validator, at FROM operation_confirmations WHERE operation = $1 ORDER BY at, validator",
+            "SELECT validator, at, mac FROM operation_confirmations WHERE operation = $1 ORDER BY at, validator",
         );
-        let rows = self.rows(query.bind(operation)).await?;
-        rows.iter().map(|row| Ok(Confirmation { validator: row.word("validator")?, at: row.time("at")? })).collect()
+        self.rows(query.bind(operation)).await?.iter().map(Confirmation::read).collect()
     }
 
     /// Reserves a try while it waits: the number of this try, or none when it does not wait or all `limit` are used.
@@ -150,9 +149,13 @@ impl Tx<'_> {
 
     async fn insert_confirmation(&mut self, new: &NewConfirmation<'_>) -> Result<bool, StoreError> {
         let insert = sqlx::query(
-            "INSERT INTO operation_confirmations (operation, validator, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        );
-        let insert = insert.bind(new.operation).bind(new.validator.to_string()).bind(new.at.as_millis());
+            "INSERT INTO operation_confirmations (operation, validator, at, mac) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(new.operation)
+        .bind(new.validator.to_string())
+        .bind(new.at.as_millis())
+        .bind(new.mac.to_vec());
         Ok(self.execute(insert).await? > 0)
     }
 
@@ -169,6 +172,14 @@ impl Tx<'_> {
         );
         self.execute(confirm.bind(new.operation).bind(new.at.as_millis())).await?;
         self.drop_tokens(new.operation).await
+    }
+}
+
+// === impl Confirmation ===
+
+impl Confirmation {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { validator: row.word("validator")?, at: row.time("at")?, mac: row.get("mac")? })
     }
 }
 

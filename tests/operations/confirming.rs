@@ -283,3 +283,16 @@ async fn hold_3_a_changed_record_is_refused_dead_and_alarming() {
         assert_eq!(gate.backend.count(), 0, "{change}");
     }
 }
+
+#[tokio::test]
+async fn hold_4_one_person_with_two_accounts_confirms_once() {
+    let gate = Installation::new().await;
+    gate.add("twin", "+33600000002", &[], &[Right::TokenValidator]).await;
+    let (alice, val, twin) = (gate.signed_in("alice").await, gate.signed_in("val").await, gate.signed_in("twin").await);
+    let id = gate.ask_for(&alice, Wish { target: "/admin/both", ..Wish::default() }).await.unwrap().id;
+    let (first, second) = (gate.token(&id, &val).await, gate.token(&id, &twin).await);
+    assert_eq!(gate.confirm(&id, &val, &first).await.unwrap(), State::Waiting);
+    let refused = gate.confirm(&id, &twin, &second).await.unwrap_err();
+    assert!(matches!(refused, ConfirmError::Operation(OperationError::NotAllowed("shared-contact"))), "{refused}");
+    assert_eq!((gate.state(&id).await.0, gate.backend.count()), (State::Waiting, 0));
+}

@@ -116,6 +116,7 @@ impl Gate {
         let accounts =
             Accounts { store: store.clone(), keyring: Arc::clone(&keyring), random: random.clone(), hashing };
         let sessions = Sessions::new(store.clone());
+        sessions.trust(true);
         let none = PathBuf::from("/nonexistent");
         let (address, language) = (format!("https://{HOST}"), "en".to_owned());
         let notices = Notices::new(Arc::clone(&keyring), random.clone(), address.clone(), language, &none).unwrap();

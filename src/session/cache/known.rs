@@ -98,7 +98,7 @@ impl Entry {
 impl Known {
     pub(super) fn with_capacity(most: usize) -> Self {
         let entries = Cache::with(most, most as u64, UnitWeighter, DefaultHashBuilder::default(), Collect);
-        let index = Index { by_session: HashMap::new(), by_user: HashMap::new(), trusted: true };
+        let index = Index { by_session: HashMap::new(), by_user: HashMap::new(), trusted: false };
         Self { entries, index: Mutex::new(index), epoch: AtomicU64::new(0) }
     }
 
@@ -143,15 +143,13 @@ impl Known {
         self.drop_all(&mut index, digests);
     }
 
-    /// Not trusted: knows nothing and keeps nothing.
+    /// Not trusted (as at first): knows nothing and keeps nothing. Either way all that was known before is forgotten.
     pub(super) fn trust(&self, trusted: bool) {
         let mut index = self.raised();
         index.trusted = trusted;
-        if !trusted {
-            index.by_session.clear();
-            index.by_user.clear();
-            self.entries.clear();
-        }
+        index.by_session.clear();
+        index.by_user.clear();
+        self.entries.clear();
     }
 
     /// Whose session this is, when it is known.

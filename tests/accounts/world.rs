@@ -14,7 +14,7 @@ use vantail::policy::Security;
 use vantail::secret::{Keyring, SecretText, SessionToken, SystemRandom};
 use vantail::session::{Browser, Login, LoginError, Presented, Proof, Sessions, Step};
 use vantail::store::sessions::SessionRow;
-use vantail::store::{Open, Store};
+use vantail::store::{Open, Store, StoreError};
 use vantail::time::Timestamp;
 
 /// A second in the middle of a step of codes.
@@ -241,6 +241,11 @@ pub fn token_of(step: &Step) -> SessionToken {
 
 pub fn is_refused<T: std::fmt::Debug>(outcome: &Result<T, LoginError>) -> bool {
     matches!(outcome, Err(LoginError::Refused))
+}
+
+/// Told to come back: the store had no time.
+pub fn is_put_off<T: std::fmt::Debug>(outcome: &Result<T, LoginError>) -> bool {
+    matches!(outcome, Err(LoginError::Store(StoreError::Unavailable(_))))
 }
 
 pub fn is_over<T: std::fmt::Debug>(outcome: &Result<T, LoginError>) -> bool {

@@ -288,7 +288,7 @@ async fn hold_8_an_operation_is_confirmed_in_time_or_not_at_all() {
     delivered(&alice, &val, &id, &token).await;
 
     let world = World::start().await;
-    let (alice, val, id, token) = held(&world).await;
+    let (_alice, val, id, token) = held(&world).await;
     let page = format!("/secure/operations/{id}");
     world.advance(Duration::from_secs(14 * 60));
     val.proves_again().await;
@@ -299,7 +299,7 @@ async fn hold_8_an_operation_is_confirmed_in_time_or_not_at_all() {
         async move { client.post_form(&target, &[("csrf", &csrf), ("token", &token)]).await.status }
     };
     assert!(confirm(token.clone()).await >= 400, "15:01");
-    alice.sees(&id, "expired").await;
+    val.sees(&id, "expired").await;
     world.clock.set(crate::world::BEGIN.plus(Duration::from_secs(120)));
     assert!(confirm(token).await >= 400, "the clock set back revives nothing");
     assert_eq!(world.backend.count(), 0);

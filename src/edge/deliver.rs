@@ -156,7 +156,7 @@ fn kept_headers(header: &ResponseHeader) -> Vec<(String, Vec<u8>)> {
     let is_kept = |(name, value): &(&HeaderName, &HeaderValue)| {
         !identity::is_hop_by_hop(name)
             && *name != CONTENT_LENGTH
-            && !(*name == http::header::SET_COOKIE && identity::is_own_set_cookie(value.as_bytes()))
+            && !(*name == http::header::SET_COOKIE && crate::portal::sets_own(value.as_bytes()))
     };
     header.headers.iter().filter(is_kept).map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
 }

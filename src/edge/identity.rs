@@ -17,6 +17,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use super::stop::Stop;
 use crate::identity::User;
 use crate::policy::Site;
+use crate::portal;
 
 /// What is said to a backend about one request.
 #[derive(Debug)]
@@ -150,23 +151,17 @@ fn folds_to(name: &HeaderName, folded: &[u8]) -> bool {
     name.as_str().bytes().filter(u8::is_ascii_alphanumeric).eq(folded.iter().copied())
 }
 
-/// Whether a cookie of this name is the gateway's own, in any case.
-fn is_own_cookie(name: &[u8]) -> bool {
-    let begins = |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    begins(b"__host-vantail") || begins(b"__secure-vantail") || begins(b"vantail")
-}
-
 /// Takes the gateway's cookies out of `Cookie`, and leaves the others byte for byte (several fields become one, as RFC 9113
 /// section 8.2.3 asks towards HTTP/1.1).
 pub(super) fn strip_own_cookies(header: &mut RequestHeader) {
     let mut fields = header.headers.get_all(COOKIE).iter();
     let Some(first) = fields.next() else { return };
-    if fields.next().is_none() && !pairs(first).any(|pair| is_own_cookie(cookie_name(pair))) {
+    if fields.next().is_none() && !pairs(first).any(|pair| portal::is_own(cookie_name(pair))) {
         return;
     }
     let mut kept = BytesMut::new();
     for pair in header.headers.get_all(COOKIE).iter().flat_map(pairs) {
-        if !is_own_cookie(cookie_name(pair)) {
+        if !portal::is_own(cookie_name(pair)) {
             if !kept.is_empty() {
                 kept.extend_from_slice(b"; ");
             }
@@ -191,25 +186,20 @@ fn cookie_name(pair: &[u8]) -> &[u8] {
 
 /// A backend never sets a cookie of ours.
 pub(super) fn strip_own_set_cookies(header: &mut ResponseHeader) {
-    if !header.headers.get_all(SET_COOKIE).iter().any(|value| is_own_set_cookie(value.as_bytes())) {
+    if !header.headers.get_all(SET_COOKIE).iter().any(|value| portal::sets_own(value.as_bytes())) {
         return;
     }
     let kept: Vec<HeaderValue> = header
         .headers
         .get_all(SET_COOKIE)
         .iter()
-        .filter(|value| !is_own_set_cookie(value.as_bytes()))
+        .filter(|value| !portal::sets_own(value.as_bytes()))
         .cloned()
         .collect();
     header.remove_header(&SET_COOKIE);
     for value in kept {
         header.append_header(SET_COOKIE, value).ok();
     }
-}
-
-/// Whether this `Set-Cookie` value sets a cookie of ours.
-pub(super) fn is_own_set_cookie(value: &[u8]) -> bool {
-    is_own_cookie(cookie_name(value.split(|byte| *byte == b';').next().unwrap_or_default()))
 }
 
 // === impl Outgoing ===
@@ -368,7 +358,9 @@ mod tests {
     #[test]
     fn a_backend_cannot_set_a_cookie_of_ours() {
         let mut header = ResponseHeader::build(200, None).unwrap();
-        for value in ["a=1; Path=/", "__Host-vantail=vs_forged; Path=/", " Vantail-Answer=x", "b=2"] {
+        for value in
+            ["a=1; Path=/", "__Host-vantail=vs_forged; Path=/", " Vantail-Answer=x", "=__Host-vantail=x", "b=2"]
+        {
             header.append_header(SET_COOKIE, value).unwrap();
         }
         strip_own_set_cookies(&mut header);

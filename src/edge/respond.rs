@@ -51,7 +51,7 @@ pub(super) async fn kept(session: &mut ServerSession, answer: Answer, ticket: Op
         if let (Ok(name), Ok(value)) = pair
             && !identity::is_hop_by_hop(&name)
             && name != CONTENT_LENGTH
-            && !(name == SET_COOKIE && identity::is_own_set_cookie(value.as_bytes()))
+            && !(name == SET_COOKIE && crate::portal::sets_own(value.as_bytes()))
         {
             response.headers_mut().append(name, value);
         }

@@ -99,7 +99,7 @@ fn with_headers(mut response: http::Response<Bytes>, refused: &Refused) -> http:
     let headers = response.headers_mut();
     match refused {
         Refused::Unavailable { retry_after } | Refused::TooManyRequests { retry_after } => {
-            drop(headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after)))
+            drop(headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after)));
         }
         Refused::MethodNotAllowed => drop(headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"))),
         Refused::SignIn { .. } | Refused::StepUp { .. } if is_unauthorized => {

@@ -43,8 +43,6 @@ struct Pulse {
 
 /// How often the store is asked whether it answers.
 const PULSE: Duration = Duration::from_secs(1);
-/// More waiting operations than these are shown as these.
-const COUNTED: i64 = 100_000;
 
 // === impl BoundTo ===
 
@@ -199,8 +197,8 @@ fn readiness(tools: &Tools, backends: &Backends, pulse: &Arc<Pulse>) -> edge::Re
 async fn feel(tools: Tools, pulse: Arc<Pulse>, stop: watch::Receiver<bool>) {
     loop {
         pulse.answers.store(tools.store.ping().await.is_ok(), Ordering::Relaxed);
-        if let Ok(waiting) = tools.store.operations(&[State::Waiting], COUNTED).await {
-            pulse.waiting.store(i64::try_from(waiting.len()).unwrap_or(i64::MAX), Ordering::Relaxed);
+        if let Ok(waiting) = tools.store.count_operations(State::Waiting).await {
+            pulse.waiting.store(waiting, Ordering::Relaxed);
         }
         tokio::select! {
             () = tokio::time::sleep(PULSE) => {}

@@ -82,6 +82,7 @@ impl From<OperationError> for Stop {
         match error {
             OperationError::Store(error) => error.into(),
             OperationError::NotFound => Self::not_found("no such operation for this person"),
+            OperationError::TooMany => Self::new(Refused::TooManyRequests { retry_after: 60 }, error.to_string()),
             OperationError::NotAllowed(why) => Self::new(Refused::Forbidden, why),
             other => Self::internal(other.to_string()),
         }

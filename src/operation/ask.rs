@@ -13,7 +13,7 @@ use crate::notify::messages::Times;
 use crate::policy::Hold;
 use crate::secret::{OperationToken, random_digits};
 use crate::store::StoreError;
-use crate::store::operations::{OperationRow, TokenRow};
+use crate::store::operations::{Inserted, OperationRow, TokenRow};
 use crate::store::outbox::NewOutbox;
 use crate::store::users::UserRow;
 use crate::test_points;
@@ -59,7 +59,11 @@ impl Operations {
             self.seal(&mut row, &ask);
             let Invitations { tokens, outbox } = self.invitations(&row, &requester.user, &recipients, hold);
             let events = asked_events(origin, &row, recipients.len());
-            if self.store().insert_operation(&row, &tokens, &outbox, &events).await? {
+            let inserted = self.store().insert_operation(&row, &tokens, &outbox, &events).await?;
+            if inserted == Inserted::TooMany {
+                return Err(OperationError::TooMany);
+            }
+            if inserted == Inserted::Stored {
                 test_points::reach("operation-stored");
                 self.parts.notices.queued();
                 warn_if_alone(&row, recipients.len());

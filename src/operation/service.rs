@@ -15,6 +15,7 @@ use crate::audit::Origin;
 use crate::identity::SignedIn;
 use crate::notify::Notices;
 use crate::policy::{Policy, Rule, Site};
+use crate::store::operations::MOST_WAITING;
 use crate::store::{Store, StoreError};
 use crate::time::{Clock, Timestamp};
 
@@ -84,6 +85,9 @@ pub enum OperationError {
     /// Tokens are sent at most every 60 s.
     #[error("a new token can be asked for in {} s", .0.as_secs().max(1))]
     TooSoon(Duration),
+    /// As many as may wait for one requester wait already.
+    #[error("{MOST_WAITING} operations of this requester wait already")]
+    TooMany,
     /// HOLD-3.
     #[error("the record was changed: it is dead")]
     SealBroken,

@@ -114,7 +114,9 @@ async fn not_done(here: &Here, id: &OperationId, error: OperationError) -> Resul
         OperationError::NotWaiting(_) => t.say("error.not-waiting").to_owned(),
         OperationError::TooSoon(wait) => t.say_with("error.too-soon", &[("time", &span(*wait))]),
         OperationError::NotAllowed(word) => t.of("may-not", word).unwrap_or(t.say("may-not.other")).to_owned(),
-        OperationError::NotFound | OperationError::SealBroken | OperationError::Store(_) => return Err(error.into()),
+        OperationError::NotFound | OperationError::TooMany | OperationError::SealBroken | OperationError::Store(_) => {
+            return Err(error.into());
+        }
     };
     again(here, id, StatusCode::CONFLICT, words).await
 }

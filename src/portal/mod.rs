@@ -168,6 +168,11 @@ pub enum Refused {
     BadGateway,
     /// 504: the backend was silent.
     GatewayTimeout,
+    /// 429: as much as one person may have waiting waits already.
+    TooManyRequests {
+        /// Seconds.
+        retry_after: u32,
+    },
     /// 503: cannot be answered now.
     Unavailable {
         /// Seconds.

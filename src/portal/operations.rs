@@ -128,6 +128,7 @@ impl From<OperationError> for Refused {
             OperationError::NotFound => Self::NotFound,
             OperationError::NotAllowed(_) => Self::Forbidden,
             OperationError::NotWaiting(_) | OperationError::TooSoon(_) => Self::Conflict,
+            OperationError::TooMany => Self::TooManyRequests { retry_after: 60 },
             OperationError::SealBroken => {
                 tracing::error!(event = "portal.operation_seal_broken", %error);
                 Self::Conflict

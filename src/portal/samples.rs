@@ -368,6 +368,7 @@ pub fn every_refusal() -> Vec<Refused> {
         Refused::Timeout,
         Refused::BadGateway,
         Refused::GatewayTimeout,
+        Refused::TooManyRequests { retry_after: 60 },
         Refused::Unavailable { retry_after: 5 },
         Refused::Internal,
     ]

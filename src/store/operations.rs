@@ -127,6 +127,17 @@ pub struct NewConfirmation<'a> {
     pub mac: [u8; 32],
 }
 
+/// What storing an operation came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inserted {
+    /// Stored, with all that belongs to it.
+    Stored,
+    /// Its id is taken: try another.
+    IdTaken,
+    /// [`MOST_WAITING`] of its requester wait already.
+    TooMany,
+}
+
 /// What storing a confirmation came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confirmed {
@@ -176,26 +187,41 @@ pub struct Outcome<'a> {
     pub events: &'a [NewEvent],
 }
 
+/// Most operations of one requester that wait at once: whoever asks for more fills the database and the validators' phones
+/// with what nobody will read.
+pub const MOST_WAITING: i64 = 20;
+
 // === impl Store ===
 
 impl Store {
-    /// Stores an operation with its tokens and notices. False when the id is taken (try another).
+    /// Stores an operation with its tokens and notices.
     pub async fn insert_operation(
         &self,
         row: &OperationRow,
         tokens: &[TokenRow],
         outbox: &[NewOutbox],
         events: &[NewEvent],
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Inserted, StoreError> {
         let mut tx = self.begin().await?;
+        // Two of one requester at once are counted one after the other.
+        tx.hold_user(row.requester).await?;
+        if tx.count_waiting(row.requester).await? >= MOST_WAITING {
+            return Ok(Inserted::TooMany);
+        }
         if !tx.insert_operation(row).await? {
-            return Ok(false);
+            return Ok(Inserted::IdTaken);
         }
         for token in tokens {
             tx.insert_token(&row.id, token).await?;
         }
         tx.commit_operation(&row.id, outbox, events).await?;
-        Ok(true)
+        Ok(Inserted::Stored)
+    }
+
+    /// How many are in `state`.
+    pub async fn count_operations(&self, state: State) -> Result<i64, StoreError> {
+        let query = sqlx::query("SELECT COUNT(*) AS found FROM operations WHERE state = $1");
+        self.row(query.bind(state.as_str())).await?.map_or(Ok(0), |row| row.get("found"))
     }
 
     /// By id.
@@ -294,6 +320,11 @@ impl Store {
 // === impl Tx ===
 
 impl Tx<'_> {
+    async fn count_waiting(&mut self, requester: UserId) -> Result<i64, StoreError> {
+        let count = sqlx::query("SELECT COUNT(*) AS found FROM operations WHERE requester = $1 AND state = 'waiting'");
+        self.row(count.bind(requester.to_string())).await?.map_or(Ok(0), |row| row.get("found"))
+    }
+
     async fn walk(&mut self, arrow: &Move<'_>) -> Result<bool, StoreError> {
         let walk = sqlx::query(
             "UPDATE operations SET state = $3, version = version + 1, reason = $4, changed_at = $5, \

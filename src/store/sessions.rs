@@ -71,33 +71,42 @@ macro_rules! select {
 
 impl Store {
     /// Stores a new session; beyond `maximum` live ones of that user the oldest end in the same transaction (change marks
-    /// written). No maximum, or 0: any number.
+    /// written). No maximum, or 0: any number. `epoch` is the user's as it was read before anything was proven: when it was
+    /// raised since (a reset, a lost right), or a second factor was enrolled that a live session does not have, or the user
+    /// is gone, nothing is stored: false.
     pub async fn insert_session(
         &self,
         row: &SessionRow,
+        epoch: i64,
         maximum: Option<u32>,
         events: &[NewEvent],
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        if !tx.hold_user(row.user).await? {
-            return Err(StoreError::Missing("the session's user does not exist any more".to_owned()));
+        if !tx.is_proven_still(row, epoch).await? {
+            return Ok(false);
         }
         tx.insert_session(row).await?;
         let ended = match maximum {
             Some(maximum) if maximum > 0 => tx.end_oldest(row.user, maximum).await?,
             _ => Vec::new(),
         };
-        tx.commit(events, &ended).await
+        tx.commit(events, &ended).await?;
+        Ok(true)
     }
 
-    /// Puts `new` in the place of the session with digest `old`, in one step; false when `old` is gone (nothing is stored then).
+    /// Puts `new` in the place of the session with digest `old`, in one step; false when `old` is gone, or when
+    /// [`Self::insert_session`] would not store `new` for a user read at `epoch` (nothing is stored then).
     pub async fn rotate_session(
         &self,
         old: SessionDigest,
         new: &SessionRow,
+        epoch: i64,
         events: &[NewEvent],
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
+        if !tx.is_proven_still(new, epoch).await? {
+            return Ok(false);
+        }
         let gone = sqlx::query("DELETE FROM sessions WHERE digest = $1 RETURNING id").bind(old.as_bytes().to_vec());
         let Some(gone) = tx.row(gone).await? else {
             return Ok(false);
@@ -195,6 +204,20 @@ impl Tx<'_> {
     pub(super) async fn hold_user(&mut self, user: UserId) -> Result<bool, StoreError> {
         let hold = sqlx::query("UPDATE users SET epoch = epoch WHERE id = $1").bind(user.to_string());
         Ok(self.execute(hold).await? > 0)
+    }
+
+    /// Holds the user's row until the commit, if what was proven for `row` when the user was read at `epoch` still counts.
+    async fn is_proven_still(&mut self, row: &SessionRow, epoch: i64) -> Result<bool, StoreError> {
+        let hold = sqlx::query("UPDATE users SET epoch = epoch WHERE id = $1 AND epoch = $2");
+        if self.execute(hold.bind(row.user.to_string()).bind(epoch)).await? == 0 {
+            return Ok(false);
+        }
+        if row.stage != Stage::Live || row.second_factor_at.is_some() {
+            return Ok(true);
+        }
+        let factor =
+            sqlx::query("SELECT id FROM second_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL LIMIT 1");
+        Ok(self.row(factor.bind(row.user.to_string())).await?.is_none())
     }
 
     /// Ends a user's sessions, all but `keep`: the marks to write.

@@ -2,6 +2,7 @@
 
 use vantail::identity::Right;
 use vantail::operation::{OperationError, State};
+use vantail::store::operations::MOST_WAITING;
 
 use crate::installation::{Installation, Wish};
 
@@ -94,4 +95,15 @@ async fn who_was_switched_off_meanwhile_asks_for_nothing() {
     gate.accounts.disable(alice.user.id, &gate.origin()).await.unwrap();
     let refused = gate.ask_for(&alice, Wish::default()).await;
     assert!(matches!(refused, Err(OperationError::NotAllowed("rights-lost"))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_requester_has_no_more_than_so_many_waiting() {
+    let gate = Installation::new().await;
+    let alice = gate.signed_in("alice").await;
+    for _ in 0..MOST_WAITING {
+        gate.ask(&alice).await;
+    }
+    let refused = gate.ask_for(&alice, Wish::default()).await.unwrap_err();
+    assert!(matches!(refused, OperationError::TooMany), "{refused}");
 }

@@ -191,7 +191,8 @@ async fn hold_9_logging_out_leaves_it_waiting_unless_the_rule_needs_the_session(
         address: None,
         user_agent: String::new(),
     };
-    gate.store.insert_session(&session, None, &[]).await.unwrap();
+    let epoch = gate.store.user(alice.user.id).await.unwrap().unwrap().epoch;
+    assert!(gate.store.insert_session(&session, epoch, None, &[]).await.unwrap());
     let usual = gate.ask(&alice).await.id;
     let bound = gate.ask_for(&alice, Wish { target: "/admin/session", ..Wish::default() }).await.unwrap().id;
     gate.operations.session_ended(alice.session).await.unwrap();

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use vantail::identity::UserId;
 use vantail::store::changes::Change;
-use vantail::store::operations::{Confirmed, Move, NewConfirmation, OperationRow, Outcome, State, TokenRow};
+use vantail::store::operations::{
+    Confirmed, Inserted, MOST_WAITING, Move, NewConfirmation, OperationRow, Outcome, State, TokenRow,
+};
 use vantail::store::outbox::OutboxState;
 use vantail::time::Timestamp;
 
@@ -29,13 +31,15 @@ both!(
     a_delivery_is_finished_once_and_keeps_the_answer_for_its_time,
     an_answer_ticket_is_used_once_of_many,
     the_overdue_are_named,
+    of_one_requester_no_more_than_so_many_wait,
 );
 
 /// Stores an operation with tokens for so many validators.
 async fn held(base: &Base, id: &str, quorum: i64, validators: usize) -> (OperationRow, Vec<TokenRow>) {
     let row = operation(id, quorum);
     let tokens: Vec<_> = (0..validators).map(|_| token(id, UserId(made::id()), NOW)).collect();
-    assert!(base.store.insert_operation(&row, &tokens, &[], &[event("operation.asked")]).await.unwrap());
+    let inserted = base.store.insert_operation(&row, &tokens, &[], &[event("operation.asked")]).await.unwrap();
+    assert_eq!(inserted, Inserted::Stored);
     (row, tokens)
 }
 
@@ -82,7 +86,7 @@ async fn an_id_is_taken_once(base: Arc<Base>) {
         }
     })
     .await;
-    assert_eq!(results.into_iter().filter(|stored| *stored).count(), 1);
+    assert_eq!(results.into_iter().filter(|inserted| *inserted == Inserted::Stored).count(), 1);
     assert_eq!(base.store.messages_of("1").await.unwrap().len(), 1);
     assert_eq!(base.store.events(0, 100).await.unwrap().len(), 1);
 }
@@ -336,4 +340,25 @@ async fn the_overdue_are_named(base: Arc<Base>) {
     base.store.move_operation(&arrow("2", State::Waiting, State::Confirmed)).await.unwrap();
     assert!(base.store.overdue_operations(NOW.plus(minutes(14))).await.unwrap().is_empty());
     assert_eq!(base.store.overdue_operations(NOW.plus(minutes(15))).await.unwrap(), ["1"]);
+}
+
+async fn of_one_requester_no_more_than_so_many_wait(base: Arc<Base>) {
+    let alice = crate::made::store_user(&base.store, "alice").await;
+    let results = at_once(30, |number| {
+        let base = Arc::clone(&base);
+        let mut row = operation(&number.to_string(), 1);
+        row.requester = alice;
+        async move { base.store.insert_operation(&row, &[], &[], &[event("operation.asked")]).await.unwrap() }
+    })
+    .await;
+    let stored = results.iter().filter(|inserted| **inserted == Inserted::Stored).count();
+    assert_eq!(i64::try_from(stored).unwrap(), MOST_WAITING);
+    assert_eq!(results.iter().filter(|inserted| **inserted == Inserted::TooMany).count(), 30 - stored);
+    assert_eq!(base.store.count_operations(State::Waiting).await.unwrap(), MOST_WAITING);
+    held(&base, "another's", 1, 0).await;
+    let mut row = operation("later", 1);
+    row.requester = alice;
+    let one = base.store.operations_of(alice, 1).await.unwrap().remove(0).id;
+    base.store.move_operation(&arrow(&one, State::Waiting, State::Denied)).await.unwrap();
+    assert_eq!(base.store.insert_operation(&row, &[], &[], &[]).await.unwrap(), Inserted::Stored);
 }

@@ -17,7 +17,8 @@ both!(
     a_reset_removes_all_ends_the_sessions_and_raises_the_epoch,
 );
 
-fn factor(user: UserId) -> SecondFactorRow {
+/// An enrolment that waits for its first code.
+pub fn factor(user: UserId) -> SecondFactorRow {
     let id = made::id();
     SecondFactorRow {
         id,
@@ -99,7 +100,7 @@ async fn a_reset_removes_all_ends_the_sessions_and_raises_the_epoch(base: Arc<Ba
     let alice = store_user(&base.store, "alice").await;
     confirmed(&base, alice).await;
     base.store.put_second_factor(&factor(alice)).await.unwrap();
-    base.store.insert_session(&session(alice), None, &[]).await.unwrap();
+    base.store.insert_session(&session(alice), 1, None, &[]).await.unwrap();
     assert_eq!(base.store.remove_second_factors(alice, &[event("second-factor.reset")]).await.unwrap(), 1);
     assert!(ids(&base, alice).await.is_empty());
     assert!(base.store.sessions(Some(alice)).await.unwrap().is_empty());

@@ -139,7 +139,7 @@ async fn what_is_not_named_in_a_change_stays(base: Arc<Base>) {
 async fn a_change_that_ends_sessions_ends_them_all_and_says_so(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
     let own = session(alice);
-    base.store.insert_session(&own, None, &[]).await.unwrap();
+    base.store.insert_session(&own, 1, None, &[]).await.unwrap();
     let mut changes = base.store.follow_changes().await.unwrap();
     let change = UserChange { end_sessions: true, ..UserChange::default() };
     assert!(base.store.change_user(alice, &change, NOW, &[]).await.unwrap());
@@ -194,7 +194,7 @@ async fn a_new_password_ends_all_sessions_but_one_and_raises_the_epoch(base: Arc
     let alice = store_user(&base.store, "alice").await;
     let sessions = [session(alice), session(alice), session(alice)];
     for row in &sessions {
-        base.store.insert_session(row, None, &[]).await.unwrap();
+        base.store.insert_session(row, 1, None, &[]).await.unwrap();
     }
     let (kept, events) = (sessions[1].id, [event("password.set")]);
     assert!(base.store.set_password(alice, "$argon2id$new", true, NOW, Some(kept), &events).await.unwrap());

@@ -46,7 +46,8 @@ impl Act<'_> {
         let event = self.event("password.changed", "ok", row.user.id).with("because", "it was temporary");
         self.store().set_password(row.user.id, &hash, false, self.now(), Some(session.id), &[event]).await?;
         self.login.sessions.forget_user(row.user.id);
-        let row = UserRow { password_must_change: false, ..row };
+        // The new password has raised the epoch by one; whoever raised it too meanwhile ends this sign-in.
+        let row = UserRow { password_must_change: false, epoch: row.epoch + 1, ..row };
         let proven = Proven { amr: session.amr.clone(), second_factor_at: session.second_factor_at };
         let enrolled = session.second_factor_at.is_some();
         let stage = next_stage(&row, self.security, enrolled, &proven);

@@ -64,7 +64,10 @@ impl Act<'_> {
         if stage == Stage::Live {
             events.push(self.signed_in_event(&session));
         }
-        self.store().insert_session(&session, self.security.sessions.maximum_per_user, &events).await?;
+        let maximum = self.security.sessions.maximum_per_user;
+        if !self.store().insert_session(&session, row.epoch, maximum, &events).await? {
+            return self.refuse(reserved, "the account was changed during the sign-in").await;
+        }
         self.settle(row, stage, reserved).await?;
         if stage == Stage::Live && self.security.sessions.maximum_per_user.is_some() {
             // Those that made room have ended: all are read again.
@@ -73,7 +76,8 @@ impl Act<'_> {
         Ok(step(token, &session, row.user.clone()))
     }
 
-    /// Puts a session of more level, under a new token, in the place of `session`.
+    /// Puts a session of more level, under a new token, in the place of `session`. Over when that is gone, or when the user
+    /// was changed since `row` was read.
     pub(super) async fn advance(
         &self,
         session: &SessionRow,
@@ -90,7 +94,7 @@ impl Act<'_> {
             next.expires_at = self.now().plus(self.security.sessions.lifetime);
             events.push(self.signed_in_event(&next));
         }
-        if !self.store().rotate_session(session.digest, &next, &events).await? {
+        if !self.store().rotate_session(session.digest, &next, row.epoch, &events).await? {
             return Err(LoginError::Over);
         }
         self.login.sessions.forget(session.id);

@@ -157,7 +157,7 @@ fn worker(tools: &Tools) -> Worker {
 async fn warn_of_holds_nobody_could_confirm(tools: &Tools) -> Result<(), StartError> {
     let rows = tools.store.users().await?;
     let holders: Vec<_> = rows.into_iter().map(|row| (row.user, row.phone.is_some())).collect();
-    for warning in lint::unconfirmable(&tools.policy.load(), &holders) {
+    for warning in lint::unconfirmable(&tools.policy.load(), &holders, tools.means.clock.now()) {
         tracing::warn!(policy = %warning.0, "a hold that nobody could confirm today");
     }
     Ok(())

@@ -92,18 +92,18 @@ pub struct People<'a> {
 /// Runs the command.
 pub fn run(command: PolicyCommand, config: Option<&Path>, people: &People<'_>, now: Timestamp) -> Result<(), Failure> {
     match command {
-        PolicyCommand::Check { place, json } => check(&place.directory(config)?, people, json),
+        PolicyCommand::Check { place, json } => check(&place.directory(config)?, people, now, json),
         PolicyCommand::Test { place, json } => test(&place.directory(config)?, now, json),
         PolicyCommand::Explain(arguments) => arguments.run(config, people, now),
     }
 }
 
-fn check(directory: &Path, people: &People<'_>, json: bool) -> Result<(), Failure> {
+fn check(directory: &Path, people: &People<'_>, now: Timestamp, json: bool) -> Result<(), Failure> {
     let loaded = load::load(directory);
     let (faults, warnings, notes) = match &loaded {
         Err(faults) => (faults.as_slice(), Vec::new(), Vec::new()),
         Ok((policy, warnings)) => {
-            let (today, note) = unconfirmable(policy, people);
+            let (today, note) = unconfirmable(policy, people, now);
             let all = warnings.iter().cloned().chain(lint::spellings(policy)).chain(today).collect();
             (&[][..], all, note.into_iter().collect())
         }
@@ -134,12 +134,12 @@ fn say(warnings: &[Warning], notes: &[String], policy: Option<&Policy>) -> io::R
 }
 
 /// Holds that nobody could confirm today, or a note that this could not be looked up.
-fn unconfirmable(policy: &Policy, people: &People<'_>) -> (Vec<Warning>, Option<String>) {
+fn unconfirmable(policy: &Policy, people: &People<'_>, now: Timestamp) -> (Vec<Warning>, Option<String>) {
     if policy.sites.iter().all(|site| site.rules.iter().all(|rule| rule.hold.is_none())) {
         return (Vec::new(), None);
     }
     match (people.holders)() {
-        Ok(holders) => (lint::unconfirmable(policy, &holders), None),
+        Ok(holders) => (lint::unconfirmable(policy, &holders, now), None),
         Err(why) => (Vec::new(), Some(format!("whether somebody could confirm today was not looked up: {why}"))),
     }
 }

@@ -1,7 +1,8 @@
 //! What a body says, for rules that look into it and for titles.
 //!
 //! Forms, multipart forms and JSON are read; everything else is *unsupported*. A body that different readers could read
-//! differently is *unreadable*. Neither ever counts as "did not match". A condition written for a form meets the field of the
+//! differently is *unreadable*: also a form whose bytes read as JSON, which many a framework believes over the
+//! `Content-Type`. Neither ever counts as "did not match". A condition written for a form meets the field of the
 //! same name in JSON too, and the other way round, because many frameworks read both alike.
 
 mod json;
@@ -32,6 +33,9 @@ pub struct Body {
     pub(super) flat: bool,
 }
 
+/// What UTF-8 text may begin with.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The kinds of body that are read.
 enum Kind {
     Form,
@@ -47,6 +51,7 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Body, BodyFault> {
     refuse_coding(headers)?;
     match kind(headers)? {
         Kind::Form => {
+            refuse_json(body)?;
             check_escapes(body)?;
             Ok(Body { fields: Fields::from_urlencoded(body), flat: true })
         }
@@ -119,6 +124,17 @@ fn boundary(parameters: &[(String, &str)]) -> Result<String, BodyFault> {
     }
 }
 
+/// Frameworks that parse whatever looks like JSON would see fields in it that no reader of forms sees.
+fn refuse_json(body: &[u8]) -> Result<(), BodyFault> {
+    let begin = body.trim_ascii_start();
+    let begin = begin.strip_prefix(BYTE_ORDER_MARK).unwrap_or(begin).trim_ascii_start();
+    if matches!(begin.first(), Some(b'{' | b'[' | b'"')) {
+        Err(BodyFault::Unreadable("a form that reads as JSON"))
+    } else {
+        Ok(())
+    }
+}
+
 fn check_escapes(body: &[u8]) -> Result<(), BodyFault> {
     let whole = |at: usize| body.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
     let mut escapes = body.iter().enumerate().filter(|(_, byte)| **byte == b'%');
@@ -169,6 +185,15 @@ mod tests {
         headers.append(CONTENT_TYPE, "application/json".parse().unwrap());
         headers.append(CONTENT_TYPE, "text/plain".parse().unwrap());
         assert!(matches!(read(&headers, b"{}"), Err(BodyFault::Unreadable(_))));
+    }
+
+    #[test]
+    fn a_form_that_reads_as_json_is_unreadable() {
+        for body in ["{\"action\":\"delete\"}", " \r\n[1]", "\u{feff}{\"a\":1}", "\u{feff} \"a\"", "{x=1&action=view"] {
+            let read = read_as("application/x-www-form-urlencoded", body);
+            assert!(matches!(read, Err(BodyFault::Unreadable("a form that reads as JSON"))), "{body}");
+        }
+        assert!(read_as("application/x-www-form-urlencoded", "a={}&b=[1]").is_ok());
     }
 
     #[test]

@@ -75,6 +75,21 @@ impl Condition {
         }
     }
 
+    /// What `body` says, where a backend may read `query` in its stead: a query field of that name that says otherwise makes
+    /// it either.
+    pub(super) fn look_beside(&self, body: &Fields, query: &Fields) -> Answer {
+        match (self.look(body), self.look(query)) {
+            (Answer::Miss, Answer::Miss) => Answer::Miss,
+            (Answer::Hit, Answer::Hit) => Answer::Hit,
+            (Answer::Hit, Answer::Miss) if !self.is_named(query) => Answer::Hit,
+            _ => Answer::Either,
+        }
+    }
+
+    fn is_named(&self, fields: &Fields) -> bool {
+        fields.all.iter().any(|field| field.folded == self.folded)
+    }
+
     /// Whether the field is given more than once with different values.
     pub(super) fn is_doubled(&self, fields: &Fields) -> bool {
         let mut values = fields.all.iter().filter(|field| field.name == self.name).map(|field| field.value.as_str());
@@ -191,6 +206,23 @@ mod tests {
         assert_eq!(look("action", "delete", "action=view&action=delete"), Answer::Either);
         assert_eq!(look("action", "delete", "action=delete&action=delete"), Answer::Hit);
         assert_eq!(look("action", "delete", "q=1;action=delete"), Answer::Either);
+    }
+
+    #[test]
+    fn a_query_field_that_says_otherwise_than_the_body_may_be_meant() {
+        let fields = |text: &str| Fields::from_urlencoded(text.as_bytes());
+        let condition = Condition::new("action", "delete").unwrap();
+        for (body, query, answer) in [
+            ("action=delete", "x=1", Answer::Hit),
+            ("action=delete", "action=delete", Answer::Hit),
+            ("action=delete", "action=view", Answer::Either),
+            ("action=view", "x=1", Answer::Miss),
+            ("action=view", "action=delete", Answer::Either),
+            ("", "Action[]=delete", Answer::Either),
+            ("", "action=view", Answer::Miss),
+        ] {
+            assert_eq!(condition.look_beside(&fields(body), &fields(query)), answer, "{body} {query}");
+        }
     }
 
     #[test]

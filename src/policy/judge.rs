@@ -113,6 +113,21 @@ impl<'a> Judge<'a> {
         told
     }
 
+    /// Whether the request, had it come with one of `methods`, would be answered more strictly. Costs one look at the rules
+    /// where none of them tells the methods apart.
+    pub(super) fn would_be_stricter_with(&self, methods: &[Method]) -> bool {
+        let own = self.facts.method;
+        let tells_apart =
+            |rule: &Arc<Rule>, method| !rule.report_only && rule.matcher.takes(method) != rule.matcher.takes(own);
+        let others: Vec<&Method> =
+            methods.iter().filter(|method| self.site.rules.iter().any(|rule| tells_apart(rule, method))).collect();
+        !others.is_empty()
+            && self.facts.target.keys().any(|key| {
+                let outcome = self.first_match(key, own);
+                others.iter().any(|method| self.first_match(key, method).is_stricter_than(&outcome))
+            })
+    }
+
     pub(super) fn site(&self) -> &'a Site {
         self.site
     }
@@ -200,7 +215,7 @@ impl<'a> Judge<'a> {
         all_of(conditions.iter().map(|one| one.look(&fields)))
     }
 
-    /// How the body meets `conditions`.
+    /// How the body meets `conditions`. Older backends read query and body alike, so the query has a say too.
     pub(super) fn look_at_body<'c>(&self, conditions: impl Iterator<Item = &'c Condition> + Clone) -> Matched {
         if conditions.clone().next().is_none() {
             return Matched::Hit;
@@ -213,7 +228,7 @@ impl<'a> Judge<'a> {
         if body.flat && conditions.clone().any(|one| one.is_doubled(&body.fields)) {
             return Matched::Refused(Refusal::UnreadableBody("the form gives a field twice that a rule looks at"));
         }
-        match all_of(conditions.map(|one| one.look(&body.fields))) {
+        match all_of(conditions.map(|one| one.look_beside(&body.fields, self.query()))) {
             Answer::Hit => Matched::Hit,
             Answer::Miss => Matched::Miss,
             Answer::Either => Matched::Either,
@@ -337,6 +352,16 @@ impl Outcome<'_> {
         }
     }
 
+    fn is_stricter_than(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::StepUp(a), Self::StepUp(b)) => {
+                a.factors > b.factors || a.fresh.is_some_and(|fresh| b.fresh.is_none_or(|other| fresh < other))
+            }
+            (Self::Hold(a), Self::Hold(b)) => confirmations(a) > confirmations(b),
+            _ => self.rank() > other.rank(),
+        }
+    }
+
     fn weaker(one: Self, other: Self) -> Self {
         if one.rank() <= other.rank() { one } else { other }
     }
@@ -366,3 +391,6 @@ impl From<BodyFault> for Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,8 @@ use http::Method;
 use super::canonical::CanonicalTarget;
 use super::rule::{METHODS, Origin};
 use super::{Access, Fault, Hold, Policy, Rule, Site, Warning};
-use crate::identity::{Right, User, UserState};
+use crate::identity::{Right, User};
+use crate::time::Timestamp;
 
 /// A way in which some backend reads two spellings alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,11 +20,12 @@ enum Alike {
     OtherCase,
 }
 
-/// Holds that nobody could confirm today: too few of `holders` hold the right, are in the rule's groups, may act and have a
+/// Holds that nobody could confirm `now`: too few of `holders` hold the right, are in the rule's groups, may act and have a
 /// telephone (the second of each pair).
-pub fn unconfirmable(policy: &Policy, holders: &[(User, bool)]) -> Vec<Warning> {
+pub fn unconfirmable(policy: &Policy, holders: &[(User, bool)], now: Timestamp) -> Vec<Warning> {
     let rules = policy.sites.iter().flat_map(|site| site.rules.iter().map(move |rule| (site, rule)));
-    rules.filter_map(|(site, rule)| unconfirmable_rule(site, rule, rule.hold.as_ref()?, holders)).collect()
+    let acting: Vec<&(User, bool)> = holders.iter().filter(|(user, _)| user.may_act(now)).collect();
+    rules.filter_map(|(site, rule)| unconfirmable_rule(site, rule, rule.hold.as_ref()?, &acting)).collect()
 }
 
 /// Rules that a spelling gets around which some backend reads like the one they are for.
@@ -31,14 +33,13 @@ pub fn spellings(policy: &Policy) -> Vec<Warning> {
     policy.sites.iter().flat_map(|site| site_spellings(site)).collect()
 }
 
-fn unconfirmable_rule(site: &Site, rule: &Rule, hold: &Hold, holders: &[(User, bool)]) -> Option<Warning> {
+fn unconfirmable_rule(site: &Site, rule: &Rule, hold: &Hold, acting: &[&(User, bool)]) -> Option<Warning> {
     let could = |user: &User| {
         user.has(Right::TokenValidator)
-            && user.state == UserState::Active
             && (hold.validators.is_empty() || hold.validators.iter().any(|group| user.is_in(group)))
     };
-    let able = holders.iter().filter(|(user, _)| could(user)).count();
-    let reachable = holders.iter().filter(|(user, phone)| *phone && could(user)).count();
+    let able = acting.iter().filter(|(user, _)| could(user)).count();
+    let reachable = acting.iter().filter(|(user, phone)| *phone && could(user)).count();
     let needed = hold.confirmations as usize;
     if reachable >= needed {
         return None;
@@ -155,7 +156,10 @@ fn warning(origin: &Origin, what: String, remedy: &str) -> Warning {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::identity::UserState;
     use crate::policy::load::{Texts, check};
     use crate::policy::probe::person;
 
@@ -167,6 +171,8 @@ mod tests {
     fn told(policy: &Policy) -> Vec<String> {
         spellings(policy).iter().map(ToString::to_string).collect()
     }
+
+    const NOW: Timestamp = Timestamp::from_secs(1_772_366_400);
 
     const GUARDED: &str = "[[rule]]\nname = \"admin\"\npaths = [\"/admin/**\"]\naccess = \"signed-in\"\ngroups = [\"admins\"]\n\
         [[rule]]\nname = \"rest\"\npaths = [\"/**\"]\naccess = \"signed-in\"\n";
@@ -208,9 +214,9 @@ mod tests {
             "[[rule]]\nname = \"held\"\npaths = [\"/x\"]\naccess = \"signed-in\"\n[rule.hold]\nconfirmations = 2\nvalidators = [\"leads\"]\n",
         );
         let enough = [(validator(&["leads"]), true), (validator(&["leads"]), true)];
-        assert_eq!(unconfirmable(&held, &enough), []);
+        assert_eq!(unconfirmable(&held, &enough, NOW), []);
         let no_phone = [(validator(&["leads"]), true), (validator(&["leads"]), false)];
-        let found = unconfirmable(&held, &no_phone);
+        let found = unconfirmable(&held, &no_phone, NOW);
         assert_eq!(found.len(), 1);
         assert!(
             found[0].0.what.contains("it needs 2 token validator(s) in leads with a phone, and there are 1"),
@@ -220,10 +226,14 @@ mod tests {
         assert_eq!(found[0].0.remedy, "give a phone number to those who hold the right");
         let elsewhere = [(validator(&["leads"]), true), (validator(&["others"]), true)];
         assert_eq!(
-            unconfirmable(&held, &elsewhere)[0].0.remedy,
+            unconfirmable(&held, &elsewhere, NOW)[0].0.remedy,
             "grant the right token-validator to more people, with a phone number"
         );
         let disabled = User { state: UserState::Disabled, ..validator(&["leads"]) };
-        assert_eq!(unconfirmable(&held, &[(validator(&["leads"]), true), (disabled, true)]).len(), 1);
+        let over = User { valid_until: Some(NOW), ..validator(&["leads"]) };
+        let to_come = User { valid_from: Some(NOW.plus(Duration::from_secs(1))), ..validator(&["leads"]) };
+        for second in [disabled, over, to_come] {
+            assert_eq!(unconfirmable(&held, &[(validator(&["leads"]), true), (second, true)], NOW).len(), 1);
+        }
     }
 }

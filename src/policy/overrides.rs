@@ -1,8 +1,9 @@
 //! Methods a request names besides its own.
 //!
 //! Some frameworks take the method from `X-HTTP-Method-Override` and its like, or from a field `_method`. The headers are
-//! removed before the backend unless the site says `method_override`; `_method` in a query cannot be removed, so it is always
-//! judged; in a form it is judged where the site says `method_override`, since that means reading every form.
+//! removed before the backend unless the site says `method_override`; `_method` cannot be removed, so it is always judged in
+//! a query, and in a posted form wherever a method it could name would be answered more strictly than the post itself:
+//! elsewhere no form is read for it.
 
 use http::{HeaderMap, Method};
 
@@ -13,6 +14,9 @@ use super::rule::METHODS;
 
 /// The field that names a method.
 const FIELD: &str = "_method";
+
+/// The methods that frameworks let a posted form name.
+const NAMED_BY_FORMS: [Method; 3] = [Method::PUT, Method::PATCH, Method::DELETE];
 
 /// The headers that name one, by their letters alone: `X_HTTP_Method` is read as `X-HTTP-Method` by CGI.
 const HEADERS: [&str; 3] = ["xhttpmethodoverride", "xhttpmethod", "xmethodoverride"];
@@ -45,6 +49,12 @@ pub(super) fn named(judge: &Judge<'_>) -> Result<Named, Refusal> {
     if !judge.site().method_override {
         if is_asked {
             judge.query().alike(FIELD).for_each(|value| named.add_known(value, own));
+        }
+        if *own == Method::POST && body::is_form(facts.headers) && judge.would_be_stricter_with(&NAMED_BY_FORMS) {
+            match judge.body() {
+                None => named.more_in_body = true,
+                Some(body) => body?.fields.alike(FIELD).for_each(|value| named.add_known(value, own)),
+            }
         }
         return Ok(named);
     }

@@ -1,7 +1,9 @@
 //! The readable name of an operation: `Delete customer {id}` with the request's own parts.
 //!
 //! What a request puts into its own name is shown to validators and sent by SMS, so it is made harmless first: no control or
-//! bidirectional characters, no address a telephone would make a link of, at most 40 characters.
+//! bidirectional characters, no address a telephone would make a link of, at most 40 characters. A field with several values
+//! shows them all (`1 / 42`), or that there are more: which of them the backend takes is not known here. For the same reason
+//! a field of the body shows what the query says under its name too.
 
 use super::body;
 use super::decide::{BodyFacts, Facts};
@@ -10,6 +12,9 @@ use super::pattern::{PathPattern, Wrong, segments_of};
 
 /// The longest value a request contributes, in characters.
 const LONGEST: usize = 40;
+
+/// So many different values of one field are shown.
+const MOST_VALUES: usize = 3;
 
 /// Stands where the request has nothing to say.
 const NOTHING: &str = "?";
@@ -50,24 +55,45 @@ pub(super) fn render(template: &str, paths: &[PathPattern], facts: &Facts<'_>) -
     for part in parts {
         match part {
             Part::Text(text) => title.push_str(text),
-            Part::Value(value) => title.push_str(&harmless(source.value(value).as_deref().unwrap_or(NOTHING))),
+            Part::Value(value) => title.push_str(&shown(&source.values(value))),
         }
     }
     title
 }
 
+/// One value whole; of several different ones the first few, each in its share of the room.
+fn shown(values: &[String]) -> String {
+    match values {
+        [] => NOTHING.to_owned(),
+        [only] => harmless(only),
+        several => {
+            let room = LONGEST / several.len().min(MOST_VALUES);
+            let mut all: Vec<String> =
+                several.iter().take(MOST_VALUES).map(|value| harmless_within(value, room)).collect();
+            if several.len() > MOST_VALUES {
+                all.push("…".to_owned());
+            }
+            all.join(" / ")
+        }
+    }
+}
+
 /// `value`, made fit for a title.
 pub fn harmless(value: &str) -> String {
+    harmless_within(value, LONGEST)
+}
+
+fn harmless_within(value: &str, longest: usize) -> String {
     let visible: String =
         value.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_hidden(*c)).collect();
     let defused = defuse(visible.split_whitespace().collect::<Vec<_>>().join(" ").as_str());
     if defused.is_empty() {
         return NOTHING.to_owned();
     }
-    if defused.chars().count() <= LONGEST {
+    if defused.chars().count() <= longest {
         return defused;
     }
-    defused.chars().take(LONGEST - 1).chain(std::iter::once('…')).collect()
+    defused.chars().take(longest - 1).chain(std::iter::once('…')).collect()
 }
 
 struct Source<'a> {
@@ -79,14 +105,16 @@ struct Source<'a> {
 // === impl Source ===
 
 impl Source<'_> {
-    fn value(&mut self, placeholder: Placeholder<'_>) -> Option<String> {
+    /// Every value it may have, each once.
+    fn values(&mut self, placeholder: Placeholder<'_>) -> Vec<String> {
+        let query = || Fields::from_urlencoded(self.facts.target.query().unwrap_or_default().as_bytes());
         match placeholder {
-            Placeholder::Path(name) => self.segment(name),
-            Placeholder::Query(name) => {
-                let query = self.facts.target.query()?;
-                Fields::from_urlencoded(query.as_bytes()).get(name).map(str::to_owned)
+            Placeholder::Path(name) => self.segment(name).into_iter().collect(),
+            Placeholder::Query(name) => distinct(query().alike(name)),
+            Placeholder::Form(name) | Placeholder::Json(name) => {
+                let query = query();
+                distinct(self.body().alike(name).chain(query.alike(name)))
             }
-            Placeholder::Form(name) | Placeholder::Json(name) => self.body().get(name).map(str::to_owned),
         }
     }
 
@@ -109,6 +137,17 @@ impl Source<'_> {
             BodyFacts::Unread => Fields::default(),
         })
     }
+}
+
+fn distinct<'v>(values: impl Iterator<Item = &'v str>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for value in values {
+        // One more than is shown tells that there are more.
+        if found.len() <= MOST_VALUES && found.iter().all(|known| known != value) {
+            found.push(value.to_owned());
+        }
+    }
+    found
 }
 
 fn parts(template: &str) -> Result<Vec<Part<'_>>, Wrong> {
@@ -208,6 +247,17 @@ mod tests {
             br#"{"why":{"text":"moved"}}"#,
         );
         assert_eq!(made, "Delete customer café of a b: moved, ?");
+    }
+
+    #[test]
+    fn hold_2_a_field_with_several_values_shows_them_all() {
+        let of = |target: &str, body: &str| title("Pay {query.to} {json.id}", "/pay", target, body.as_bytes());
+        assert_eq!(of("/pay?to=1&to=42&to=1", r#"{"id":[7,8]}"#), "Pay 1 / 42 7 / 8");
+        assert_eq!(of("/pay?to=1&To[]=42", "{}"), "Pay 1 / 42 ?");
+        assert_eq!(of("/pay?to=1&id=9", r#"{"id":7}"#), "Pay 1 7 / 9");
+        assert_eq!(of("/pay?to=1&to=2&to=3&to=4&to=5", "{}"), "Pay 1 / 2 / 3 / … ?");
+        let padded = of(&format!("/pay?to={}&to=42", "1".repeat(100)), "{}");
+        assert_eq!(padded, format!("Pay {}… / 42 ?", "1".repeat(19)));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::account::{Accounts, HashPool, Strength};
-use crate::config::{Config, Keys};
+use crate::config::{Config, ConfigFault, Keys};
 use crate::edge::ListenError;
 use crate::notify::mail::Mail;
 use crate::notify::sms::Sms;
@@ -48,6 +48,9 @@ pub enum StartError {
     /// The policy has faults.
     #[error("the policy has {} fault(s)", .0.len())]
     Policy(Vec<Fault>),
+    /// The configuration asks of the policy what is not there.
+    #[error("configuration and policy do not fit: {} fault(s)", .0.len())]
+    Misfit(Vec<ConfigFault>),
     /// The sealing key cannot be had.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
@@ -120,6 +123,10 @@ impl Tools {
 
     async fn open_with(config: Config, means: Means, migrate: bool) -> Result<Self, StartError> {
         let (policy, warnings) = policy::load::load(&config.policies).map_err(StartError::Policy)?;
+        let misfits = policy::fit::misfits(&config, &policy);
+        if !misfits.is_empty() {
+            return Err(StartError::Misfit(misfits));
+        }
         let (store, keyring) = open_store(&config, means.random.as_ref(), migrate).await?;
         let portal_url: Arc<str> = portal_url(&config, &policy).into();
         let hashing = HashPool::start(hashing_threads(), HASHING_QUEUE, Strength::default(), means.random.clone())?;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::output::Failure;
 use crate::config::document::schema_of;
 use crate::config::{Config, file::ConfigFile};
+use crate::edge::tls::Certificate;
 use crate::policy::file::{CasesFile, NetworksFile, SecurityFile, SiteFile};
 use crate::policy::{self, Policy};
 
@@ -57,16 +58,6 @@ pub fn run(command: ConfigCommand, config: Option<&Path>) -> Result<(), Failure>
         ConfigCommand::Show { json } => show(config, json),
         ConfigCommand::Schema { of } => print_json(&of.schema()),
     }
-}
-
-/// What the files alone show to be wrong between configuration and policy; nothing when they fit.
-pub fn misfits(config: &Config, policy: &Policy) -> Vec<String> {
-    let names = config.portal.networks.as_deref().unwrap_or_default();
-    let unknown = policy.networks.resolve(names).err();
-    let told = unknown.map(|name| {
-        format!("[portal] networks: there is no network called `{name}`; add it to networks.toml, or name another")
-    });
-    told.into_iter().collect()
 }
 
 /// What is allowed, and somebody should know.
@@ -128,13 +119,23 @@ fn findings(config: Option<&Path>) -> (Vec<String>, Vec<String>) {
         Ok(config) => config,
         Err(faults) => return (faults.iter().map(ToString::to_string).collect(), Vec::new()),
     };
+    let mut faults = unusable_certificates(&config);
     match policy::load::load(&config.policies) {
         Ok((policy, warnings)) => {
+            faults.extend(policy::fit::misfits(&config, &policy).iter().map(ToString::to_string));
             let warnings = warnings.iter().map(ToString::to_string).chain(remarks(&config, &policy)).collect();
-            (misfits(&config, &policy), warnings)
+            (faults, warnings)
         }
-        Err(faults) => (faults.iter().map(ToString::to_string).collect(), Vec::new()),
+        Err(more) => {
+            faults.extend(more.iter().map(ToString::to_string));
+            (faults, Vec::new())
+        }
     }
+}
+
+fn unusable_certificates(config: &Config) -> Vec<String> {
+    let loaded = config.listen.https.iter().map(|tls| Certificate::load(&tls.certificate, &tls.key));
+    loaded.filter_map(|certificate| certificate.err().map(|error| error.to_string())).collect()
 }
 
 fn show(config: Option<&Path>, json: bool) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use super::output::Failure;
 use crate::app::{App, BoundTo, Means, StartError, Tools};
 use crate::config::Config;
+use crate::edge::ListenError;
 
 pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
     let config = Config::load(config).map_err(Failure::faults)?;
@@ -46,6 +47,10 @@ pub(super) async fn asked_to_stop() {
 pub(super) fn start_failure(error: StartError) -> Failure {
     match error {
         StartError::Policy(faults) => Failure::faults(faults),
+        StartError::Misfit(faults) => Failure::faults(faults),
+        StartError::Listen(faults) if faults.iter().any(|fault| matches!(fault, ListenError::Certificate(_))) => {
+            Failure::faults(faults)
+        }
         StartError::Listen(faults) => Failure::all_failed(faults),
         StartError::Driver(_) => Failure::wrong(error.to_string()),
         other => Failure::failed(other.to_string()),

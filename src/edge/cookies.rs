@@ -4,6 +4,8 @@ use bytes::BytesMut;
 use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use pingora::http::{RequestHeader, ResponseHeader};
 
+use crate::portal::{is_own, sets_own};
+
 /// Two different values under one name: somebody planted one of them.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ambiguous;
@@ -24,23 +26,17 @@ pub(super) fn value<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h
     Ok(found.map(|value| std::str::from_utf8(value).unwrap_or_default()))
 }
 
-/// Whether a cookie of this name is the gateway's own, in any case.
-fn is_own_cookie(name: &[u8]) -> bool {
-    let begins = |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    begins(b"__host-vantail") || begins(b"__secure-vantail") || begins(b"vantail")
-}
-
 /// Takes the gateway's cookies out of `Cookie`, and leaves the others byte for byte (several fields become one, as RFC 9113
 /// section 8.2.3 asks towards HTTP/1.1).
 pub(super) fn strip_own(header: &mut RequestHeader) {
     let mut fields = header.headers.get_all(COOKIE).iter();
     let Some(first) = fields.next() else { return };
-    if fields.next().is_none() && !pairs(first).any(|pair| is_own_cookie(cookie_name(pair))) {
+    if fields.next().is_none() && !pairs(first).any(|pair| is_own(cookie_name(pair))) {
         return;
     }
     let mut kept = BytesMut::new();
     for pair in header.headers.get_all(COOKIE).iter().flat_map(pairs) {
-        if !is_own_cookie(cookie_name(pair)) {
+        if !is_own(cookie_name(pair)) {
             if !kept.is_empty() {
                 kept.extend_from_slice(b"; ");
             }
@@ -74,11 +70,6 @@ pub(super) fn strip_own_from_answer(header: &mut ResponseHeader) {
     for value in kept {
         header.append_header(SET_COOKIE, value).ok();
     }
-}
-
-/// Whether this `Set-Cookie` value sets a cookie of ours.
-pub(super) fn sets_own(value: &[u8]) -> bool {
-    is_own_cookie(cookie_name(value.split(|byte| *byte == b';').next().unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -148,7 +139,9 @@ mod tests {
     #[test]
     fn a_backend_cannot_set_a_cookie_of_ours() {
         let mut header = ResponseHeader::build(200, None).unwrap();
-        for value in ["a=1; Path=/", "__Host-vantail=vs_forged; Path=/", " Vantail-Answer=x", "b=2"] {
+        for value in
+            ["a=1; Path=/", "__Host-vantail=vs_forged; Path=/", " Vantail-Answer=x", "=__Host-vantail=x", "b=2"]
+        {
             header.append_header(SET_COOKIE, value).unwrap();
         }
         strip_own_from_answer(&mut header);

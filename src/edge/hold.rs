@@ -1,4 +1,5 @@
-//! Holding a request: captured whole, stored, and answered before anything else happens to it.
+//! Holding a request: captured whole, stored, and answered before anything else happens to it. Who prefers to wait is told
+//! how it stands when the wait is over: the backend's answer, or the operation as it ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,14 +76,21 @@ impl Gateway {
         most: Option<Duration>,
     ) -> Result<Way, Stop> {
         let operations = &self.parts.portal.operations;
-        if let Some(most) = most
-            && operations.wait(&asked.id, requester, most).await? == State::Done
+        let state = match most {
+            Some(most) => operations.wait(&asked.id, requester, most).await?,
+            None => State::Waiting,
+        };
+        if state == State::Done
             && let Some(answer) = operations.answer(&asked.id, requester).await?
             && answer.body.is_some()
         {
             return Ok(Way::written(respond::kept(session, answer, None).await));
         }
-        let response = portal::held(&self.parts.portal, visit, asked);
+        let response = if state.is_final() && !visit.wants_page {
+            portal::ended(visit, &operations.view(&asked.id, requester).await?)
+        } else {
+            portal::held(visit, asked, state)
+        };
         Ok(Way::written(respond::whole(session, response).await))
     }
 }
@@ -129,7 +137,11 @@ pub(super) fn scheme(visit: &Visit) -> &'static str {
 
 fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     let preferences = headers.get_all(PREFER).iter().filter_map(|field| field.to_str().ok());
-    let wait = preferences.flat_map(|field| field.split(',')).find_map(|one| one.trim().strip_prefix("wait="))?;
+    let wait = preferences.flat_map(|field| field.split(',')).find_map(|one| {
+        let preference = one.split(';').next().unwrap_or_default();
+        let (name, value) = preference.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("wait").then_some(value.trim())
+    })?;
     let seconds: u64 = wait.trim_matches('"').parse().ok()?;
     Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
@@ -147,6 +159,7 @@ mod tests {
         };
         assert_eq!(of("wait=30"), Some(Duration::from_secs(30)));
         assert_eq!(of("respond-async, wait=10"), Some(Duration::from_secs(10)));
+        assert_eq!(of("Wait = \"10\"; for=me"), Some(Duration::from_secs(10)));
         assert_eq!(of("wait=100000"), Some(LONGEST_WAIT));
         assert_eq!(of("wait=soon"), None);
         assert_eq!(of("respond-async"), None);

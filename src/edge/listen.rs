@@ -81,16 +81,6 @@ impl Listeners {
     pub fn https_addresses(&self) -> Vec<SocketAddr> {
         self.https.iter().filter_map(|(listener, _)| listener.local_addr().ok()).collect()
     }
-
-    /// Where the operations port is.
-    pub fn operations_address(&self) -> Option<SocketAddr> {
-        self.operations.as_ref()?.local_addr().ok()
-    }
-
-    /// The certificates in use, to be reloaded.
-    pub fn certificates(&self) -> Vec<Arc<Certificate>> {
-        self.https.iter().map(|(_, certificate)| Arc::clone(certificate)).collect()
-    }
 }
 
 async fn socket(address: SocketAddr) -> Result<TcpListener, ListenError> {

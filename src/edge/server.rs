@@ -134,9 +134,8 @@ impl Door {
         acceptor: Option<TlsAcceptor>,
     ) -> io::Result<Option<Wire>> {
         stream.set_nodelay(true)?;
-        let trusted = address::is_trusted(peer.ip().to_canonical(), &self.listen.trusted_proxies);
         let peer = if self.listen.proxy_protocol {
-            if !trusted {
+            if !address::is_trusted(peer.ip().to_canonical(), &self.listen.trusted_proxies) {
                 return Ok(None);
             }
             let said = timeout(self.deadlines.proxy_header, proxy_protocol::read(&mut stream)).await??;
@@ -144,6 +143,8 @@ impl Door {
         } else {
             peer
         };
+        // Of whoever was announced: that the proxy is trusted says nothing about its clients.
+        let trusted = address::is_trusted(peer.ip().to_canonical(), &self.listen.trusted_proxies);
         if self.listen.drop_strangers && !trusted && self.grounds.load().is_stranger(peer.ip().to_canonical()) {
             return Ok(None);
         }

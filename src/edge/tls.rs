@@ -1,28 +1,23 @@
-//! Certificates of TLS listeners: read at start, replaced in place, while connections go on.
+//! Certificates of TLS listeners, read once at start: a renewed one is taken with a restart.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use pingora_rustls::{ClientHello, ResolvesServerCert, TlsAcceptor, sign::CertifiedKey};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// A certificate and its key, as files and as they were last read.
+/// A certificate and its key.
 #[derive(Debug)]
-pub struct Certificate {
-    chain: PathBuf,
-    key: PathBuf,
-    current: ArcSwap<CertifiedKey>,
-}
+pub struct Certificate(Arc<CertifiedKey>);
 
 /// A certificate that cannot be used. Says which file and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// It cannot be read, or holds no PEM of the kind expected.
-    #[error("{}: {why}", path.display())]
+    #[error("{}: {why}; name a PEM file that the gateway may read, under https of [listen]", path.display())]
     File {
         /// Which file.
         path: PathBuf,
@@ -30,7 +25,10 @@ pub enum CertificateError {
         why: String,
     },
     /// Key and certificate do not belong together, or the key is of an unknown kind.
-    #[error("{}: the key does not fit the certificate {}: {why}", key.display(), chain.display())]
+    #[error(
+        "{}: the key does not fit the certificate {}: {why}; name the key that the certificate was made for",
+        key.display(), chain.display()
+    )]
     Mismatch {
         /// The certificate's file.
         chain: PathBuf,
@@ -46,14 +44,7 @@ pub enum CertificateError {
 impl Certificate {
     /// Reads both files.
     pub fn load(chain: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
-        let current = ArcSwap::from_pointee(read(chain, key)?);
-        Ok(Arc::new(Self { chain: chain.to_owned(), key: key.to_owned(), current }))
-    }
-
-    /// Reads them again. With an error the earlier ones stay.
-    pub fn reload(&self) -> Result<(), CertificateError> {
-        self.current.store(Arc::new(read(&self.chain, &self.key)?));
-        Ok(())
+        read(chain, key).map(|certified| Arc::new(Self(Arc::new(certified))))
     }
 
     /// An acceptor of TLS 1.2 and 1.3 with this certificate, for HTTP/2 and HTTP/1.1.
@@ -70,7 +61,7 @@ impl Certificate {
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.load_full())
+        Some(Arc::clone(&self.0))
     }
 }
 
@@ -93,4 +84,34 @@ fn bytes(path: &Path) -> Result<Vec<u8>, CertificateError> {
 
 fn faulty(path: &Path, error: &dyn std::fmt::Display) -> CertificateError {
     CertificateError::File { path: path.to_owned(), why: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_certificate_or_no_key_of_it_is_told_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let file = folder.path().join(name);
+            std::fs::write(&file, text).unwrap();
+            file
+        };
+        let [one, other] = [1, 2].map(|_| rcgen::generate_simple_self_signed(["gw.test".to_owned()]).unwrap());
+        let chain = write("chain.pem", &one.cert.pem());
+        let key = write("key.pem", &one.signing_key.serialize_pem());
+        let foreign = write("foreign.pem", &other.signing_key.serialize_pem());
+        let nothing = write("nothing.pem", "no PEM");
+        Certificate::load(&chain, &key).unwrap();
+        for (chain, key, named, remedy) in [
+            (&chain, &foreign, "foreign.pem", "name the key that the certificate was made for"),
+            (&chain, &nothing, "nothing.pem", "name a PEM file"),
+            (&nothing, &key, "nothing.pem", "name a PEM file"),
+            (&folder.path().join("absent.pem"), &key, "absent.pem", "name a PEM file"),
+        ] {
+            let told = Certificate::load(chain, key).unwrap_err().to_string();
+            assert!(told.contains(named) && told.contains(remedy), "{told}");
+        }
+    }
 }

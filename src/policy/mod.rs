@@ -18,6 +18,7 @@ pub mod explain;
 pub mod fault;
 pub mod fields;
 pub mod file;
+pub mod fit;
 mod judge;
 pub mod lint;
 pub mod load;

@@ -82,11 +82,6 @@ impl Site {
         self.rules.iter().any(|rule| rule.report_only)
     }
 
-    /// Whether paths are compared without regard to case.
-    pub fn ignores_case(&self) -> bool {
-        self.paths.fold
-    }
-
     /// The rules one of whose patterns matches `key`, in order.
     pub(super) fn candidates(&self, key: &str) -> impl Iterator<Item = &Arc<Rule>> {
         self.paths.matching(key).into_iter().filter_map(|index| self.rules.get(index))

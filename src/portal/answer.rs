@@ -76,14 +76,7 @@ async fn gone(here: &Here, id: &OperationId) -> Result<Response, Refused> {
 
 /// The operation document for `view`.
 pub fn document(here: &Here, status: StatusCode, view: &View) -> Response {
-    let told = Told {
-        id: &view.id,
-        title: in_language(here.visit.language, &view.title_en, &view.title_fr),
-        state: view.state,
-        reason: view.reason.as_deref(),
-        expires_at: view.expires_at,
-    };
-    hold::document(status, &here.visit, &told).map(Into::into)
+    hold::document(status, &here.visit, &Told::of(view, here.visit.language)).map(Into::into)
 }
 
 /// Status, headers and body as the backend gave them; only cookies by our own names are not the backend's to set.
@@ -93,19 +86,12 @@ fn as_it_came(answer: Answer) -> Response {
     *response.status_mut() = status;
     for (name, value) in answer.headers {
         let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(&value)) else { continue };
-        if !(name == SET_COOKIE && is_ours(&value)) {
+        if !(name == SET_COOKIE && cookies::sets_own(value.as_bytes())) {
             response.headers_mut().append(name, value);
         }
     }
     response.extensions_mut().insert(Untouched);
     response
-}
-
-/// Whether a backend's `Set-Cookie` names a cookie of the gateway.
-fn is_ours(value: &HeaderValue) -> bool {
-    let name = value.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
-    let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-    name.trim_start_matches("__host-").split('-').next() == Some("vantail")
 }
 
 #[cfg(test)]
@@ -120,6 +106,7 @@ mod tests {
                 ("set-cookie".into(), b"app=1".to_vec()),
                 ("set-cookie".into(), b"__Host-vantail=vs_stolen; Path=/".to_vec()),
                 ("set-cookie".into(), b"vantail-answer=x".to_vec()),
+                ("set-cookie".into(), b"=__Host-vantail=vs_stolen".to_vec()),
                 ("x-app".into(), b"caf\xe9".to_vec()),
             ],
             body: Some(b"<h1>Done</h1>".to_vec()),

@@ -27,6 +27,21 @@ pub fn csrf_cookie_name(secure: bool) -> &'static str {
     if secure { "__Host-vantail-csrf" } else { "vantail-csrf" }
 }
 
+/// Whether a cookie of this name is the gateway's own or looks like it: in any case, with any prefix.
+pub fn is_own(name: &[u8]) -> bool {
+    let begins = |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    begins(b"__host-vantail") || begins(b"__secure-vantail") || begins(b"vantail")
+}
+
+/// Whether this `Set-Cookie` value sets a cookie of ours. One without a name (`=__Host-vantail=x`) counts by its value, since
+/// browsers send that alone, and it then reads as a name and a value (RFC 6265bis section 5.7).
+pub fn sets_own(set_cookie: &[u8]) -> bool {
+    let pair = set_cookie.split(|byte| *byte == b';').next().unwrap_or_default();
+    let unnamed = |byte: &u8| *byte == b'=' || byte.is_ascii_whitespace();
+    let from = pair.iter().position(|byte| !unnamed(byte)).unwrap_or(pair.len());
+    is_own(pair[from..].split(|byte| *byte == b'=').next().unwrap_or_default())
+}
+
 /// Sets the session's token; without *remember me* it ends with the browser.
 pub fn session(visit: &Visit, token: &SessionToken) -> HeaderValue {
     set(visit, session_cookie_name(visit.secure), &token.expose(), None)
@@ -69,6 +84,26 @@ mod tests {
 
     fn headers(lines: &[&str]) -> HeaderMap {
         lines.iter().map(|line| (COOKIE, HeaderValue::from_str(line).unwrap())).collect()
+    }
+
+    #[test]
+    fn web_3_no_set_cookie_of_a_backend_becomes_a_cookie_of_ours() {
+        for ours in [
+            "__Host-vantail=vs_x; Path=/",
+            "__HOST-Vantail-Answer=x",
+            "__Secure-vantail=x",
+            " vantail =x",
+            "vantail",
+            "=__Host-vantail=vs_x; Path=/",
+            " = __Host-vantail=vs_x",
+            "==vantail=vs_x",
+            "=vantail-answer",
+        ] {
+            assert!(sets_own(ours.as_bytes()), "{ours}");
+        }
+        for theirs in ["a=vantail", "a=1; vantail=2", "=a=vantail", "", "=", "xvantail=1"] {
+            assert!(!sets_own(theirs.as_bytes()), "{theirs}");
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@ use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 
-use super::{Language, Portal, Visit, page, respond};
-use crate::operation::{Asked, State};
+use super::{Language, Visit, page, respond};
+use crate::operation::{Asked, State, View};
 use crate::time::Timestamp;
 
 /// How often a program should ask, seconds.
@@ -39,17 +39,24 @@ pub struct Told<'a> {
     pub expires_at: Timestamp,
 }
 
-/// The answer to a request just held: 303 to the waiting page, or 202 with the operation document.
-pub fn held(portal: &Portal, visit: &Visit, asked: &Asked) -> http::Response<Bytes> {
-    let _ = portal;
+/// The answer to a request just held, whose operation stands at `state`: 303 to the waiting page, or 202 with the operation
+/// document.
+pub fn held(visit: &Visit, asked: &Asked, state: State) -> http::Response<Bytes> {
     if visit.wants_page {
         return respond::secured(page::see_other(&format!("/secure/operations/{}/wait", asked.id)), visit);
     }
     let title = in_language(visit.language, &asked.title_en, &asked.title_fr);
-    let told = Told { id: &asked.id, title, state: State::Waiting, reason: None, expires_at: asked.expires_at };
+    let told = Told { id: &asked.id, title, state, reason: None, expires_at: asked.expires_at };
     let mut response = document(StatusCode::ACCEPTED, visit, &told);
     respond::locate(&mut response, &format!("/secure/operations/{}", asked.id));
     respond::secured(response, visit)
+}
+
+/// The answer to a program that waited, when there is no answer of the backend's to give: the operation document with 409,
+/// or, where it is done and its answer is not kept, with 410.
+pub fn ended(visit: &Visit, view: &View) -> http::Response<Bytes> {
+    let status = if view.state == State::Done { StatusCode::GONE } else { StatusCode::CONFLICT };
+    respond::secured(document(status, visit, &Told::of(view, visit.language)), visit)
 }
 
 /// The operation document as a response; with `Retry-After` while there is something to wait for.
@@ -70,6 +77,21 @@ pub fn document(status: StatusCode, visit: &Visit, told: &Told<'_>) -> http::Res
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(ASK_AGAIN));
     }
     response
+}
+
+// === impl Told ===
+
+impl<'a> Told<'a> {
+    /// What `view` says, in `language`.
+    pub fn of(view: &'a View, language: Language) -> Self {
+        Self {
+            id: &view.id,
+            title: in_language(language, &view.title_en, &view.title_fr),
+            state: view.state,
+            reason: view.reason.as_deref(),
+            expires_at: view.expires_at,
+        }
+    }
 }
 
 /// Whether the state is still to change.

@@ -59,8 +59,8 @@ use crate::secret::{Keyring, Random, SessionToken};
 use crate::session::{Login, Presented};
 use crate::time::{Clock, Timestamp};
 
-pub use cookies::{answer_cookie_name, csrf_cookie_name, session_cookie_name};
-pub use hold::held;
+pub use cookies::{answer_cookie_name, csrf_cookie_name, is_own, session_cookie_name, sets_own};
+pub use hold::{ended, held};
 pub use language::Language;
 pub use polling::is_polling;
 pub use refuse::refusal;

@@ -133,6 +133,40 @@ fn a_wrong_or_lost_sealing_key_is_named() {
     here.ok(&["user", "list"]);
 }
 
+/// Puts `line` at the end of a section of `vantail.toml`.
+fn configured_with(section: &str, line: &str) -> Installation {
+    let here = Installation::with_a_user();
+    let text = std::fs::read_to_string(here.file("vantail.toml")).unwrap();
+    here.write("vantail.toml", &text.replace(section, &format!("{section}\n{line}")));
+    here
+}
+
+#[test]
+fn a_portal_network_that_is_none_stops_the_start() {
+    let here = configured_with("[portal]", "networks = [\"nowhere\"]");
+    for command in [&["serve"][..], &["config", "check"]] {
+        let failure = here.fails(command, 2);
+        assert!(failure.contains("there is no network called `nowhere`; add it to networks.toml"), "{failure}");
+    }
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_stops_the_start() {
+    let tls = "https = [{ address = \"127.0.0.1:0\", certificate = \"chain.pem\", key = \"key.pem\" }]";
+    let here = configured_with("[listen]", tls);
+    let [one, other] = [1, 2].map(|_| rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap());
+    for (chain, remedy) in [("no PEM".to_owned(), "name a PEM file"), (other.cert.pem(), "name the key")] {
+        here.write("chain.pem", &chain);
+        here.write("key.pem", &one.signing_key.serialize_pem());
+        for command in [&["serve"][..], &["config", "check"]] {
+            let failure = here.fails(command, 2);
+            assert!(failure.contains("chain.pem") && failure.contains(remedy), "{failure}");
+        }
+    }
+    here.write("chain.pem", &one.cert.pem());
+    here.ok(&["config", "check"]);
+}
+
 #[test]
 fn a_port_in_use_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::support::raw::Raw;
 use crate::support::raw_h2::{Outcome, RawH2};
 use crate::support::soon;
-use crate::world::{Builder, World, connect_from, request, write_certificate};
+use crate::world::{Builder, World, connect_from, request};
 
 const FRIEND: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 5);
 
@@ -31,6 +31,27 @@ async fn strangers_are_dropped_without_a_page_where_that_is_asked_for() {
     assert_eq!(said_to(&world, Ipv4Addr::LOCALHOST, &closing("GET /x HTTP/1.1")).await, "");
     assert!(said_to(&world, FRIEND, &closing("GET /x HTTP/1.1")).await.starts_with("HTTP/1.1 200"));
     assert_eq!(world.backend.count(), 1);
+}
+
+#[tokio::test]
+async fn strangers_behind_a_trusted_proxy_are_dropped_too() {
+    let networks = "friends = [\"192.0.2.0/24\"]\n";
+    let listen = "drop_strangers = true\nproxy_protocol = true\ntrusted_proxies = [\"127.0.0.5/32\"]";
+    let world = Builder { listen, networks, ..Builder::default() }.start().await;
+    let announced = |client: &str| format!("PROXY TCP4 {client} 127.0.0.1 4711 80\r\n{}", closing("GET /x HTTP/1.1"));
+    assert_eq!(said_to(&world, FRIEND, &announced("203.0.113.7")).await, "", "announced, and in no network");
+    assert!(said_to(&world, FRIEND, &announced("192.0.2.7")).await.starts_with("HTTP/1.1 200"));
+    assert!(said_to(&world, FRIEND, &announced("127.0.0.5")).await.starts_with("HTTP/1.1 200"), "the proxy itself");
+    assert_eq!(world.backend.count(), 2);
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_is_no_stranger() {
+    let networks = "friends = [\"192.0.2.0/24\"]\n";
+    let listen = "drop_strangers = true\ntrusted_proxies = [\"127.0.0.5/32\"]";
+    let world = Builder { listen, networks, ..Builder::default() }.start().await;
+    assert_eq!(said_to(&world, Ipv4Addr::LOCALHOST, &closing("GET /x HTTP/1.1")).await, "");
+    assert!(said_to(&world, FRIEND, &closing("GET /x HTTP/1.1")).await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]
@@ -69,22 +90,6 @@ async fn the_proxy_protocol_comes_before_tls() {
 fn rustls_pem(text: &str) -> Vec<rustls::pki_types::CertificateDer<'static>> {
     use rustls::pki_types::pem::PemObject as _;
     rustls::pki_types::CertificateDer::pem_slice_iter(text.as_bytes()).map(Result::unwrap).collect()
-}
-
-#[tokio::test]
-async fn a_certificate_is_replaced_in_place_and_a_bad_one_is_not_taken() {
-    let world = World::start().await;
-    let mut old = Raw::connect_tls(world.https, "gw.test", &world.trusted(), &[b"http/1.1"]).await;
-    let fresh = write_certificate(world.folder.path());
-    world.certificate.reload().unwrap();
-    let mut new = Raw::connect_tls(world.https, "gw.test", &fresh, &[b"http/1.1"]).await;
-    for client in [&mut old, &mut new] {
-        assert_eq!(client.ask(request("GET /x HTTP/1.1", "")).await.unwrap().status, 200);
-    }
-    std::fs::write(world.folder.path().join("key.pem"), "no key").unwrap();
-    assert!(world.certificate.reload().unwrap_err().to_string().contains("key.pem"));
-    let mut still = Raw::connect_tls(world.https, "gw.test", &fresh, &[b"http/1.1"]).await;
-    assert_eq!(still.ask(request("GET /x HTTP/1.1", "")).await.unwrap().status, 200);
 }
 
 #[tokio::test]

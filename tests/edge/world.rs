@@ -26,7 +26,6 @@ pub struct World {
     pub http: SocketAddr,
     pub https: SocketAddr,
     pub operations: SocketAddr,
-    pub certificate: Arc<Certificate>,
     pub folder: TempDir,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<()>>,
@@ -63,15 +62,14 @@ impl Builder {
 
         let listeners = listeners(folder.path()).await;
         let (http, https) = (listeners.http_addresses()[0], listeners.https_addresses()[0]);
-        let operations = listeners.operations_address().unwrap();
-        let certificate = listeners.certificates().remove(0);
+        let operations = listeners.operations.as_ref().unwrap().local_addr().unwrap();
         let parts = self.parts(&tools).await;
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {
             edge::serve(parts, listeners, async { drop(stopped.await) }).await;
             drop(tools);
         });
-        World { backend, http, https, operations, certificate, folder, stop: Some(stop), served: Some(served) }
+        World { backend, http, https, operations, folder, stop: Some(stop), served: Some(served) }
     }
 
     fn write_files(&self, folder: &Path, backend: &Backend) {
@@ -148,12 +146,11 @@ paths = ["/**"]
 access = "open"
 "#;
 
-/// Makes `certificate.pem` and `key.pem` anew; the certificate, to be trusted.
-pub fn write_certificate(folder: &Path) -> String {
+/// Makes `certificate.pem`, to be trusted, and `key.pem`.
+fn write_certificate(folder: &Path) {
     let made = rcgen::generate_simple_self_signed(["gw.test".to_owned()]).unwrap();
     std::fs::write(folder.join("certificate.pem"), made.cert.pem()).unwrap();
     std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-    made.cert.pem()
 }
 
 async fn listeners(folder: &Path) -> Listeners {

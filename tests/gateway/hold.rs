@@ -636,6 +636,27 @@ async fn h9_prefer_wait_gives_the_answer_on_the_same_connection() {
 }
 
 #[tokio::test]
+async fn h9_prefer_wait_tells_a_program_that_it_was_denied() {
+    let world = Arc::new(World::start().await);
+    let val = world.signed_in("val").await;
+    let client = world.signed_in("alice").await.client.twin();
+    let waiting = tokio::spawn(async move {
+        let headers = [("Prefer", "Wait=15"), ("Sec-Fetch-Mode", "cors"), ("Accept", "application/json")];
+        client.send("DELETE", DELETE, &headers, b"").await
+    });
+    let sms = world.inbox.wait_for(|sms| sms.text.contains("Token: ")).await.unwrap();
+    let id = sms.text.split_once("(operation ").unwrap().1[..8].to_owned();
+    assert_eq!(val.denies(&id, "no").await.status, 303);
+    let answer: Answer = waiting.await.unwrap();
+    assert_eq!(answer.status, 409, "{}", answer.text());
+    let document = answer.json();
+    assert_eq!((&document["operation"], &document["state"]), (&id.as_str().into(), &"denied".into()));
+    assert!(document["reason"].as_str().unwrap().contains("no"), "{document}");
+    assert_eq!(answer.header("retry-after"), None);
+    assert_eq!(world.backend.count(), 0);
+}
+
+#[tokio::test]
 async fn h5_an_operation_is_loaded_by_its_id_and_strangers_see_none() {
     let world = World::start().await;
     let (_alice, val, id, _token) = held(&world).await;

@@ -45,7 +45,9 @@ impl Crowd {
             }
             let token = SessionToken::generate(&SystemRandom);
             let row = session(&token, user, number);
-            store.insert_session(&row, None, &[]).await.expect("a session is stored");
+            assert!(
+                store.insert_session(&row, new_user(user).row.epoch, None, &[]).await.expect("a session is stored")
+            );
             tokens.push(token);
         }
         let crowd = Self { _folder: folder, sessions: Sessions::new(store.clone()), store, tokens };

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::backend::Target;
 use super::exchange::{self, Answering, Exchange};
 use super::identity::{self, Outgoing};
-use super::{Backends, Deadlines, backend, cookies};
+use super::{Backends, Deadlines, backend};
 use crate::identity::assertion::{Assertions, OperationClaim, Sent};
 use crate::operation::{Answer, CapturedRequest, Deliver, Delivered};
 use crate::policy::Permit;
@@ -156,7 +156,7 @@ fn kept_headers(header: &ResponseHeader) -> Vec<(String, Vec<u8>)> {
     let is_kept = |(name, value): &(&HeaderName, &HeaderValue)| {
         !identity::is_hop_by_hop(name)
             && *name != CONTENT_LENGTH
-            && !(*name == http::header::SET_COOKIE && cookies::sets_own(value.as_bytes()))
+            && !(*name == http::header::SET_COOKIE && crate::portal::sets_own(value.as_bytes()))
     };
     header.headers.iter().filter(is_kept).map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
 }

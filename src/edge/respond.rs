@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 
-use super::{body, cookies, identity};
+use super::{body, identity};
 use crate::operation::Answer;
 
 /// Writes a whole answer.
@@ -51,7 +51,7 @@ pub(super) async fn kept(session: &mut ServerSession, answer: Answer, ticket: Op
         if let (Ok(name), Ok(value)) = pair
             && !identity::is_hop_by_hop(&name)
             && name != CONTENT_LENGTH
-            && !(name == SET_COOKIE && cookies::sets_own(value.as_bytes()))
+            && !(name == SET_COOKIE && crate::portal::sets_own(value.as_bytes()))
         {
             response.headers_mut().append(name, value);
         }

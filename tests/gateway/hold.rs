@@ -640,11 +640,10 @@ async fn h9_prefer_wait_gives_the_answer_on_the_same_connection() {
 async fn h9_prefer_wait_tells_a_program_that_it_was_denied() {
     let world = Arc::new(World::start().await);
     let val = world.signed_in("val").await;
-    let client = world.signed_in("alice").await.client.twin();
-    let waiting = tokio::spawn(async move {
-        let headers = [("Prefer", "Wait=15"), ("Sec-Fetch-Mode", "cors"), ("Accept", "application/json")];
-        client.send("DELETE", DELETE, &headers, b"").await
-    });
+    let alice = world.signed_in("alice").await;
+    let program = crate::client::Client::new(world.gateway);
+    alice.client.cookies().iter().for_each(|(name, value)| program.set_cookie(name, value));
+    let waiting = tokio::spawn(async move { program.send("DELETE", DELETE, &[("Prefer", "Wait=15")], b"").await });
     let sms = world.inbox.wait_for(|sms| sms.text.contains("Token: ")).await.unwrap();
     let id = sms.text.split_once("(operation ").unwrap().1[..8].to_owned();
     assert_eq!(val.denies(&id, "no").await.status, 303);

@@ -508,7 +508,9 @@ impl Person<'_> {
 
     /// What the API says of an operation.
     pub async fn state(&self, operation: &str) -> serde_json::Value {
-        self.client.get(&format!("/secure/api/operations/{operation}")).await.json()
+        let answer = self.client.get(&format!("/secure/api/operations/{operation}")).await;
+        assert_eq!(answer.status, 200, "{}: {:?} {}", self.name, answer.header("location"), answer.text());
+        answer.json()
     }
 
     /// Waits until an operation stands at `state`; time on the wall, not on the world's clock.

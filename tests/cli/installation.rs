@@ -1,12 +1,14 @@
 //! A folder with a configuration, and the real program run on it.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+pub(crate) use crate::ports::free_address;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_vantail");
 const PASSWORD: &str = "seven swans by the lock gate";
@@ -18,10 +20,6 @@ pub(crate) struct Installation(TempDir);
 pub(crate) struct Serving {
     child: Child,
     address: SocketAddr,
-}
-
-pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 impl Installation {

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod installation;
+#[path = "../support/ports.rs"]
+mod ports;
 
 use std::time::{Duration, Instant};
 

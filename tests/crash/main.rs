@@ -5,6 +5,8 @@
 #[path = "../gateway/client.rs"]
 #[expect(dead_code, reason = "shared with the tests of whole gateways")]
 mod client;
+#[path = "../support/ports.rs"]
+mod ports;
 mod process;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "shared by several test programs; each uses its part")]

@@ -15,6 +15,7 @@ use vantail::secret::Keyring;
 use vantail::store::{Open, Store};
 
 use crate::client::Client;
+use crate::ports::free_address;
 use crate::support::ANY_PORT;
 use crate::support::backend::Backend;
 
@@ -221,10 +222,6 @@ fn copy_folder(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }
-}
-
-fn free_address() -> SocketAddr {
-    std::net::TcpListener::bind(ANY_PORT).unwrap().local_addr().unwrap()
 }
 
 fn configuration(address: SocketAddr, sms: SocketAddr) -> String {

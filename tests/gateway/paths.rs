@@ -177,7 +177,6 @@ async fn hold_14_every_spelling_is_held_or_refused_over_http_2() {
     let world = World::builder().tls().start().await;
     let alice = world.signed_in("alice").await;
     let cookie = format!("__Host-vantail={}", alice.client.cookie("vantail").unwrap());
-    let mut connection = world.h2().await;
     for target in SPELLINGS.iter().filter(|target| target.starts_with('/')) {
         let fields = [
             (":method", "POST"),
@@ -187,10 +186,9 @@ async fn hold_14_every_spelling_is_held_or_refused_over_http_2() {
             ("cookie", cookie.as_str()),
             ("content-length", "0"),
         ];
-        match connection.ask(&fields, Some(b"")).await {
-            Outcome::Answered(status) => assert!(status == 202 || (400..500).contains(&status), "{target}: {status}"),
-            Outcome::Reset(_) => {}
-            Outcome::ConnectionEnded(_) => connection = world.h2().await,
+        // A connection each: on a used one answers refer to earlier ones, which a client of raw frames does not keep.
+        if let Outcome::Answered(status) = world.h2().await.ask(&fields, Some(b"")).await {
+            assert!(status == 202 || (400..500).contains(&status), "{target}: {status}");
         }
     }
     assert_eq!(world.backend.count(), 0, "{:?}", world.backend.requests());

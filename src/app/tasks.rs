@@ -19,7 +19,7 @@ use crate::store::changes::Change;
 const SWEEP: Duration = Duration::from_secs(1);
 /// How often last uses of sessions are written, and dead sessions end.
 const SESSIONS: Duration = Duration::from_secs(5);
-/// How often dead rows are deleted and keys looked at.
+/// How often change marks and tries that nobody needs any more are deleted.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
 /// How long change marks are kept for slow followers.
 const CHANGES_KEPT: Duration = Duration::from_secs(60 * 60);

@@ -16,8 +16,8 @@ pub struct Person {
     pub email: &'static str,
     /// The telephone, when they have one. From a range set aside for fiction.
     pub phone: Option<&'static str>,
-    /// `en` or `fr`.
-    pub language: &'static str,
+    /// `en` or `fr`; nobody's is set but carol's, so that pages follow the browser of whoever tries the demo.
+    pub language: Option<&'static str>,
     /// The organisation's own words.
     pub groups: &'static [&'static str],
     /// What they may do to the gateway.
@@ -36,7 +36,7 @@ const PEOPLE: [Person; 4] = [
         full_name: "Ada Winter",
         email: "admin@example.org",
         phone: Some("+33639980001"),
-        language: "en",
+        language: None,
         groups: &["admins", "staff"],
         rights: &[Right::Administrator, Right::TokenValidator],
         password: "lantern-north-quay",
@@ -48,7 +48,7 @@ const PEOPLE: [Person; 4] = [
         full_name: "Bob Fischer",
         email: "bob@example.org",
         phone: Some("+33639980002"),
-        language: "en",
+        language: None,
         groups: &["staff"],
         rights: &[Right::TokenValidator],
         password: "heron-grey-river",
@@ -60,7 +60,7 @@ const PEOPLE: [Person; 4] = [
         full_name: "Alice Moreau",
         email: "alice@example.org",
         phone: None,
-        language: "en",
+        language: None,
         groups: &["staff"],
         rights: &[],
         password: "paper-boat-harbour",
@@ -72,7 +72,7 @@ const PEOPLE: [Person; 4] = [
         full_name: "Carole Petit",
         email: "carol@example.org",
         phone: None,
-        language: "fr",
+        language: Some("fr"),
         groups: &["customers"],
         rights: &[],
         password: "seven-late-trains",

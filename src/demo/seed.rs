@@ -39,7 +39,7 @@ fn addition(person: &Person) -> Addition {
         full_name: person.full_name.to_owned(),
         email: person.email.to_owned(),
         phone: person.phone.map(str::to_owned),
-        language: Some(person.language.to_owned()),
+        language: person.language.map(str::to_owned),
         groups: person.groups.iter().map(ToString::to_string).collect(),
         rights: person.rights.to_vec(),
         password: Some(SecretText::new(person.password)),

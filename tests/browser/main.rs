@@ -162,6 +162,7 @@ async fn from_asking_to_the_answer(language: &'static str, scripts: bool, dark: 
     }
     bob.text("[name=token]").await;
     picture(&bob, &format!("{kind}-360-operation")).await;
+    assert_eq!(bob.attribute("html", "lang").await, language, "the page follows the browser");
     let shown = bob.page_text().await;
     for said in ["42", "alice", "/admin/customers/42/delete", "reason", "Account closed"] {
         assert!(shown.contains(said), "{said:?} is not shown:\n{shown}");

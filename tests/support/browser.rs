@@ -84,6 +84,13 @@ impl Browser {
         soon(css, async { found.await?.text().await }).await.unwrap_or_else(|error| panic!("{css}: {error}"))
     }
 
+    /// Waits for the element that `css` selects, and gives its attribute `name`, empty when it has none.
+    pub async fn attribute(&self, css: &str, name: &str) -> String {
+        let found = self.client.wait().for_element(Locator::Css(css));
+        let reading = async { found.await?.attr(name).await };
+        soon(css, reading).await.unwrap_or_else(|error| panic!("{css}: {error}")).unwrap_or_default()
+    }
+
     /// Waits for the field called `name` and types `value` into it.
     pub async fn fill(&self, name: &str, value: &str) {
         let css = format!("[name='{name}']");
@@ -117,7 +124,12 @@ impl Browser {
 
     /// Saves a picture of the whole page, as PNG.
     pub async fn screenshot(&self, file: &Path) {
-        let picture = self.devtools("Page.captureScreenshot", json!({ "captureBeyondViewport": true })).await;
+        // Whole pages have no scroll bar in the picture: the clip is the window's width, not what the bar left of it.
+        let script = "return [window.innerWidth, document.documentElement.scrollHeight]";
+        let size = soon("measuring", self.client.execute(script, Vec::new())).await.expect("an answer");
+        let clip = json!({ "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1 });
+        let parameters = json!({ "captureBeyondViewport": true, "clip": clip });
+        let picture = self.devtools("Page.captureScreenshot", parameters).await;
         let data = picture["data"].as_str().expect("a picture");
         let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, data).expect("base64");
         std::fs::write(file, bytes).expect("a file that can be written");

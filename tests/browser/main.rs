@@ -108,6 +108,9 @@ fn pictures() -> PathBuf {
     folder
 }
 
+/// The Enter key, in WebDriver's alphabet.
+const ENTER: char = '\u{e007}';
+
 async fn picture(browser: &Browser, name: &str) {
     browser.screenshot(&pictures().join(format!("{name}.png"))).await;
     assert!(!browser.is_wider_than_the_window().await, "{name}: wider than the window");
@@ -190,4 +193,29 @@ async fn a_deletion_is_asked_for_confirmed_on_a_phone_and_answered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_in_the_dark_without_scripts_for_a_french_browser() {
     from_asking_to_the_answer("fr", false, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_validator_signs_in_and_confirms_with_the_keyboard_alone() {
+    support::install_crypto();
+    let demo = Demo::start();
+    let alice = Browser::start(Setup::default()).await;
+    alice.open(&format!("{}/admin", demo.gateway)).await;
+    sign_in(&alice, "alice").await;
+    alice.click("form[action='/admin/customers/42/delete'] button").await;
+    let (token, link) = demo.sms().await;
+
+    let bob = Browser::start(Setup { window: PHONE, ..Setup::default() }).await;
+    bob.open(&link).await;
+    bob.tab_to("[name=username]").await;
+    bob.keys("bob").await;
+    bob.tab_to("[name=password]").await;
+    bob.keys(&format!("{}{ENTER}", Demo::password("bob"))).await;
+    bob.tab_to("[name=code]").await;
+    bob.keys(&demo.code("bob").await).await;
+    bob.tab_to("[name=token]").await;
+    bob.keys(&format!("{token}{ENTER}")).await;
+    reads(&alice, "Customer 42 deleted").await;
+    alice.close().await;
+    bob.close().await;
 }

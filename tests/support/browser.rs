@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -80,29 +81,59 @@ impl Browser {
 
     /// Waits for the element that `css` selects, and gives its text.
     pub async fn text(&self, css: &str) -> String {
-        let found = self.client.wait().for_element(Locator::Css(css));
-        soon(css, async { found.await?.text().await }).await.unwrap_or_else(|error| panic!("{css}: {error}"))
+        self.with(css, async |element| element.text().await).await
     }
 
     /// Waits for the element that `css` selects, and gives its attribute `name`, empty when it has none.
     pub async fn attribute(&self, css: &str, name: &str) -> String {
-        let found = self.client.wait().for_element(Locator::Css(css));
-        let reading = async { found.await?.attr(name).await };
-        soon(css, reading).await.unwrap_or_else(|error| panic!("{css}: {error}")).unwrap_or_default()
+        self.with(css, async |element| element.attr(name).await).await.unwrap_or_default()
     }
 
     /// Waits for the field called `name` and types `value` into it.
     pub async fn fill(&self, name: &str, value: &str) {
-        let css = format!("[name='{name}']");
-        let found = self.client.wait().for_element(Locator::Css(&css));
-        let typing = async { found.await?.send_keys(value).await };
-        soon(&css, typing).await.unwrap_or_else(|error| panic!("{css}: {error}"));
+        self.with(&format!("[name='{name}']"), async |element| element.send_keys(value).await).await;
+    }
+
+    /// Types `keys` wherever the focus is.
+    pub async fn keys(&self, keys: &str) {
+        let typing = async { self.client.active_element().await?.send_keys(keys).await };
+        soon("typing", typing).await.expect("something that takes keys");
+    }
+
+    /// Goes on with the Tab key until the focus is on the element that `css` selects; the element must show that it
+    /// has it.
+    pub async fn tab_to(&self, css: &str) {
+        self.text(css).await;
+        let there = format!("return document.activeElement?.matches({css:?}) ?? false");
+        for _ in 0..40 {
+            let answer = soon("looking for the focus", self.client.execute(&there, Vec::new())).await;
+            if answer.expect("an answer") == json!(true) {
+                let outline = "return getComputedStyle(document.activeElement).outlineStyle";
+                let answer = soon("looking at the focus", self.client.execute(outline, Vec::new())).await;
+                assert_ne!(answer.expect("an answer"), json!("none"), "{css} does not show that it has the focus");
+                return;
+            }
+            self.keys("\u{e004}").await;
+        }
+        panic!("{css} cannot be reached with the Tab key");
     }
 
     /// Waits for the element that `css` selects and clicks it.
     pub async fn click(&self, css: &str) {
-        let found = self.client.wait().for_element(Locator::Css(css));
-        soon(css, async { found.await?.click().await }).await.unwrap_or_else(|error| panic!("{css}: {error}"));
+        self.with(css, async |element| element.click().await).await;
+    }
+
+    /// Waits for the element that `css` selects and does `act` with it: again when the page moved on in between.
+    async fn with<T>(&self, css: &str, act: impl AsyncFn(Element) -> Result<T, CmdError>) -> T {
+        let trying = async {
+            loop {
+                match act(self.client.wait().for_element(Locator::Css(css)).await?).await {
+                    Err(error) if error.is_stale_element_reference() => {}
+                    done => return done,
+                }
+            }
+        };
+        soon(css, trying).await.unwrap_or_else(|error: CmdError| panic!("{css}: {error}"))
     }
 
     /// The address shown.

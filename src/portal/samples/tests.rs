@@ -1,10 +1,13 @@
 //! What every page keeps to.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::texts::Texts;
 use super::super::{Language, assets};
 use super::{CSRF, all, every_refusal};
+
+const STYLE: &str = include_str!("../assets/vantail.css");
 
 fn count(page: &str, what: &str) -> usize {
     page.matches(what).count()
@@ -18,6 +21,59 @@ fn every_page_names_its_language_its_title_and_one_heading() {
             assert_eq!(count(&page, &format!("<html lang=\"{}\">", language.tag())), 1, "{name}");
             assert_eq!((count(&page, "<h1"), count(&page, "<main id=\"main\"")), (1, 1), "{name}");
             assert_eq!((count(&page, "<title>"), count(&page, "01JNB2W6V4Q5")), (1, 1), "{name}");
+        }
+    }
+}
+
+/// The colours that the style sheet names, for light screens and for dark ones.
+fn palettes() -> [BTreeMap<&'static str, &'static str>; 2] {
+    let read = |block: &'static str| {
+        let named = block.split(';').filter_map(|one| one.trim().split_once(": "));
+        named.filter(|(name, value)| name.starts_with("--") && value.starts_with('#')).collect::<BTreeMap<_, _>>()
+    };
+    let mut blocks = STYLE.split(":root {").skip(1).map(|rest| rest.split('}').next().unwrap());
+    let light = read(blocks.next().unwrap());
+    let mut dark = light.clone();
+    dark.extend(read(blocks.next().unwrap()));
+    [light, dark]
+}
+
+/// How light a colour is, as WCAG 2.2 reckons it (0 black, 1 white).
+fn luminance(colour: &str) -> f64 {
+    let digits: String = match &colour[1..] {
+        short if short.len() == 3 => short.chars().flat_map(|digit| [digit, digit]).collect(),
+        long => long.to_owned(),
+    };
+    let part = |at: usize| {
+        let value = f64::from(u8::from_str_radix(&digits[at..at + 2], 16).unwrap()) / 255.0;
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * part(0) + 0.7152 * part(2) + 0.0722 * part(4)
+}
+
+/// WCAG 2.2, 1.4.3: text stands out from its ground by 4.5 to 1.
+#[test]
+fn every_text_can_be_read_by_weak_eyes_in_light_and_dark() {
+    let pairs = [
+        ("--ink", "--ground"),
+        ("--ink", "--sheet"),
+        ("--ink", "--sunk"),
+        ("--ink", "--note-ground"),
+        ("--soft", "--ground"),
+        ("--soft", "--sheet"),
+        ("--soft", "--sunk"),
+        ("--link", "--ground"),
+        ("--link", "--sheet"),
+        ("--bad", "--sheet"),
+        ("--bad", "--bad-ground"),
+        ("--good", "--good-ground"),
+        ("--wait", "--wait-ground"),
+    ];
+    for palette in palettes() {
+        for (text, ground) in pairs {
+            let (one, other) = (luminance(palette[text]), luminance(palette[ground]));
+            let contrast = (one.max(other) + 0.05) / (one.min(other) + 0.05);
+            assert!(contrast >= 4.5, "{text} on {ground}: {contrast:.2} to 1");
         }
     }
 }

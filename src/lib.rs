@@ -1,4 +1,7 @@
 //! Vantail: a reverse-proxy authentication gateway that **holds** a sensitive request until a token validator confirms it.
+#[macro_use]
+mod words;
+
 pub mod account;
 pub mod app;
 pub mod audit;

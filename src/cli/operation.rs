@@ -12,6 +12,7 @@ use crate::audit::Origin;
 use crate::identity::UserId;
 use crate::operation::view::{Body, NoticeState, Part, Piece, View};
 use crate::operation::{OperationError, Operations, State};
+use crate::portal::failure_in_english;
 use crate::store::operations::OperationRow;
 
 /// What to do with held operations.
@@ -203,7 +204,7 @@ fn row(what: &str, value: impl std::fmt::Display) -> [String; 2] {
 }
 
 fn told_words(told: &NoticeState) -> String {
-    let error = told.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    let error = told.error.map(|failure| format!(" ({})", failure_in_english(failure))).unwrap_or_default();
     format!("{} by {}: {}{error}", told.to, told.channel, told.state.as_str())
 }
 

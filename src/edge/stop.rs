@@ -83,7 +83,7 @@ impl From<OperationError> for Stop {
             OperationError::Store(error) => error.into(),
             OperationError::NotFound => Self::not_found("no such operation for this person"),
             OperationError::TooMany => Self::new(Refused::TooManyRequests { retry_after: 60 }, error.to_string()),
-            OperationError::NotAllowed(why) => Self::new(Refused::Forbidden, why),
+            OperationError::NotAllowed(why) => Self::new(Refused::Forbidden, why.as_str()),
             other => Self::internal(other.to_string()),
         }
     }

@@ -18,8 +18,9 @@ use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, Message};
 
-use super::Sent;
+use super::{Sent, Trouble};
 use crate::config;
+use crate::store::failure::Failure;
 
 /// A mail to be sent: what an outbox row of a mail holds, sealed.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
@@ -108,8 +109,9 @@ impl SmtpMail {
     }
 
     /// The whole message; header values are encoded by the builder, so that none can end its line.
-    fn message(&self, letter: &Letter) -> Result<(Address, Vec<u8>), String> {
-        let address: Address = letter.to.parse().map_err(|_| "the address cannot be written to".to_owned())?;
+    fn message(&self, letter: &Letter) -> Result<(Address, Vec<u8>), Trouble> {
+        let wrong = || Trouble::new(Failure::WrongAddress, "the address cannot be written to");
+        let address: Address = letter.to.parse().map_err(|_| wrong())?;
         // The builder cannot write control characters into a name.
         let name = Some(letter.to_name.replace(char::is_control, " ")).filter(|name| !name.trim().is_empty());
         let builder = Message::builder()
@@ -125,7 +127,8 @@ impl SmtpMail {
             }
             None => builder.singlepart(text),
         };
-        message.map(|message| (address, message.formatted())).map_err(|_| "the mail cannot be built".to_owned())
+        let unbuilt = |_| Trouble::new(Failure::WrongAddress, "the mail cannot be built");
+        message.map(|message| (address, message.formatted())).map_err(unbuilt)
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpError> {
@@ -168,10 +171,10 @@ impl Mail for SmtpMail {
         match tokio::time::timeout(WITHIN, self.try_once(to, &message, &handed_over)).await {
             Ok(Ok(())) => Sent::Accepted,
             Ok(Err(error)) => of_error(&error, handed_over.load(Ordering::SeqCst)),
-            Err(_) if handed_over.load(Ordering::SeqCst) => {
-                Sent::Unknown("the server did not answer in time".to_owned())
+            Err(_) => {
+                let late = Trouble::new(Failure::NoAnswer, "the server did not answer in time");
+                if handed_over.load(Ordering::SeqCst) { Sent::Unknown(late) } else { Sent::NotNow(late) }
             }
-            Err(_) => Sent::NotNow("the server did not answer in time".to_owned()),
         }
     }
 }
@@ -180,16 +183,19 @@ impl Mail for SmtpMail {
 /// was handed over. The reply's text is not repeated: servers quote the address in it.
 fn of_error(error: &SmtpError, handed_over: bool) -> Sent {
     let code = error.status().map(|code| format!("the server answered {code}"));
-    match code {
-        Some(said) if error.is_permanent() => Sent::Refused(said),
-        Some(said) if error.is_transient() => Sent::NotNow(said),
-        _ if handed_over => Sent::Unknown("the server broke off the connection".to_owned()),
-        _ if error.is_tls() => Sent::NotNow("no TLS with the server: look at its certificate".to_owned()),
-        _ if error.is_client() => {
-            Sent::NotNow("the server does not offer what mail.url needs (STARTTLS, sign-in)".to_owned())
+    let (failure, said) = match code {
+        Some(said) if error.is_permanent() => return Sent::Refused(Trouble::new(Failure::Refused, said)),
+        Some(said) if error.is_transient() => return Sent::NotNow(Trouble::new(Failure::Busy, said)),
+        _ if handed_over => {
+            return Sent::Unknown(Trouble::new(Failure::BrokenOff, "the server broke off the connection"));
         }
-        _ => Sent::NotNow("the server cannot be reached".to_owned()),
-    }
+        _ if error.is_tls() => (Failure::WrongSettings, "no TLS with the server: look at its certificate"),
+        _ if error.is_client() => {
+            (Failure::WrongSettings, "the server does not offer what mail.url needs (STARTTLS, sign-in)")
+        }
+        _ => (Failure::Unreachable, "the server cannot be reached"),
+    };
+    Sent::NotNow(Trouble::new(failure, said))
 }
 
 fn tls(host: &str) -> Result<TlsParameters, String> {

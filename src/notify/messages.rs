@@ -13,6 +13,7 @@ use super::sms::ShortMessage;
 use crate::account::phone::Phone;
 use crate::identity::User;
 use crate::secret::{Keyring, OperationToken, Place, Random, Sealed, random_bytes};
+use crate::store::operations::State;
 use crate::store::outbox::{Channel, Message, NewOutbox};
 use crate::time::Timestamp;
 
@@ -266,7 +267,9 @@ impl Ended<'_> {
 }
 
 fn ended<'a>(message: &'a MailMessage, state: &'a str, reason: Option<&str>) -> Ended<'a> {
-    let reason = reason.map_or_else(String::new, |word| match message.reason.get(word) {
+    // Who denies may write what they like: it is quoted, even where it is one of our own words.
+    let is_own = state != State::Denied.as_str();
+    let reason = reason.map_or_else(String::new, |word| match message.reason.get(word).filter(|_| is_own) {
         Some(text) => text.clone(),
         None => format!("\u{201c}{}\u{201d}", one_line(word)),
     });

@@ -7,7 +7,8 @@
 //! * The **worker** claims a row, hands it to its driver, settles the row. It tries again what was surely not accepted,
 //!   and never what may have been.
 //!
-//! Neither numbers nor addresses nor texts are ever logged: they carry tokens.
+//! Neither numbers nor addresses nor texts are ever logged: they carry tokens. What a provider answered is logged, and shown
+//! to nobody: people read a [`Failure`] in their own language.
 
 pub mod catalogue;
 pub mod html;
@@ -21,15 +22,37 @@ pub use catalogue::Catalogue;
 pub use messages::{Notice, Notices};
 pub use worker::Worker;
 
+use std::borrow::Cow;
+
+use crate::store::failure::Failure;
+
 /// What a driver's try came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sent {
     /// Accepted by the provider.
     Accepted,
-    /// Surely not accepted: try again later. The text names no number and no payload.
-    NotNow(String),
+    /// Surely not accepted: try again later.
+    NotNow(Trouble),
     /// Surely not accepted, and will not be.
-    Refused(String),
+    Refused(Trouble),
     /// May have been accepted: never sent again.
-    Unknown(String),
+    Unknown(Trouble),
+}
+
+/// What went wrong with a try: a word for people, and the provider's own answer for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What is stored and shown, in the reader's language.
+    pub failure: Failure,
+    /// What the log is told; it names no number and no payload.
+    pub detail: Cow<'static, str>,
+}
+
+// === impl Trouble ===
+
+impl Trouble {
+    /// Of both.
+    pub fn new(failure: Failure, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { failure, detail: detail.into() }
+    }
 }

@@ -10,10 +10,11 @@ use async_trait::async_trait;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::Sent;
 use super::template::Template;
+use super::{Sent, Trouble};
 use crate::config;
 use crate::secret::SecretText;
+use crate::store::failure::Failure;
 
 /// A way to send an SMS.
 #[async_trait]
@@ -106,7 +107,7 @@ impl Sms for HttpSms {
     async fn send(&self, to: &str, text: &str) -> Sent {
         let request = match self.request(to, text) {
             Ok(request) => request,
-            Err(error) => return Sent::Refused(error),
+            Err(error) => return Sent::Refused(Trouble::new(Failure::WrongSettings, error)),
         };
         match self.client.execute(request).await {
             Ok(answer) => of_status(answer.status()),
@@ -120,22 +121,22 @@ fn of_status(status: StatusCode) -> Sent {
     let said = format!("the provider answered {}", status.as_u16());
     match status.as_u16() {
         200..=299 => Sent::Accepted,
-        504 => Sent::Unknown(said),
-        408 | 425 | 429 | 500..=599 => Sent::NotNow(said),
-        _ => Sent::Refused(said),
+        504 => Sent::Unknown(Trouble::new(Failure::NoAnswer, said)),
+        408 | 425 | 429 | 500..=599 => Sent::NotNow(Trouble::new(Failure::Busy, said)),
+        _ => Sent::Refused(Trouble::new(Failure::Refused, said)),
     }
 }
 
 /// Only what failed before the request was written surely did not arrive.
 fn of_error(error: &reqwest::Error) -> Sent {
     if error.is_builder() {
-        Sent::Refused("the request cannot be made: look at [sms]".to_owned())
+        Sent::Refused(Trouble::new(Failure::WrongSettings, "the request cannot be made: look at [sms]"))
     } else if error.is_connect() {
-        Sent::NotNow("the provider cannot be reached".to_owned())
+        Sent::NotNow(Trouble::new(Failure::Unreachable, "the provider cannot be reached"))
     } else if error.is_timeout() {
-        Sent::Unknown("the provider did not answer in time".to_owned())
+        Sent::Unknown(Trouble::new(Failure::NoAnswer, "the provider did not answer in time"))
     } else {
-        Sent::Unknown("the provider broke off the connection".to_owned())
+        Sent::Unknown(Trouble::new(Failure::BrokenOff, "the provider broke off the connection"))
     }
 }
 

@@ -15,11 +15,12 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use super::Sent;
 use super::mail::{Letter, Mail};
 use super::sms::{ShortMessage, Sms};
+use super::{Sent, Trouble};
 use crate::audit::Origin;
 use crate::secret::{Keyring, Place};
+use crate::store::failure::Failure;
 use crate::store::outbox::{Channel, OutboxRow, OutboxState};
 use crate::store::{Store, StoreError};
 use crate::test_points;
@@ -47,7 +48,7 @@ pub struct Worker {
 struct Settlement {
     state: OutboxState,
     next_at: Timestamp,
-    error: Option<String>,
+    error: Option<Trouble>,
 }
 
 /// Messages in the hands of drivers at once.
@@ -117,7 +118,7 @@ impl Worker {
 
     async fn send_and_settle(&self, row: OutboxRow) {
         let sent = if self.clock.now() >= row.deadline {
-            Sent::Refused("its time was over before it could be sent".to_owned())
+            refused(Failure::TimeOver, "its time was over before it could be sent")
         } else {
             self.hand_over(&row).await
         };
@@ -131,16 +132,16 @@ impl Worker {
 
     async fn hand_over(&self, row: &OutboxRow) -> Sent {
         let Some(payload) = self.open(row) else {
-            return Sent::Refused("its seal is broken".to_owned());
+            return refused(Failure::SealBroken, "its seal is broken");
         };
         match row.channel {
             Channel::Sms => match (&self.sms, serde_json::from_slice::<ShortMessage>(&payload)) {
-                (None, _) => Sent::Refused("no SMS provider is configured".to_owned()),
+                (None, _) => refused(Failure::NotConfigured, "no SMS provider is configured"),
                 (Some(sms), Ok(message)) => sms.send(&message.to, &message.text).await,
                 (Some(_), Err(_)) => unreadable(),
             },
             Channel::Mail => match (&self.mail, serde_json::from_slice::<Letter>(&payload)) {
-                (None, _) => Sent::Refused("no mail server is configured".to_owned()),
+                (None, _) => refused(Failure::NotConfigured, "no mail server is configured"),
                 (Some(mail), Ok(letter)) => mail.send(&letter).await,
                 (Some(_), Err(_)) => unreadable(),
             },
@@ -156,10 +157,8 @@ impl Worker {
     /// The row must not stay `sending`: the store is asked again for a while.
     async fn settle(&self, row: &OutboxRow, settlement: &Settlement) {
         for _ in 0..SETTLE_TRIES {
-            let settled = self
-                .store
-                .settle_message(row.id, settlement.state, settlement.next_at, settlement.error.as_deref())
-                .await;
+            let error = settlement.error.as_ref().map(|trouble| trouble.failure);
+            let settled = self.store.settle_message(row.id, settlement.state, settlement.next_at, error).await;
             match settled {
                 Ok(()) => return self.record(row, settlement).await,
                 Err(error) => warn!(event = "outbox.unsettled", message = %row.id, %error, "tried again"),
@@ -179,7 +178,7 @@ impl Worker {
         let origin = Origin { now: self.clock.now(), actor: None, door: "gateway", address: None, request_id: None };
         let mut event = origin.event("operation.token-sent", result).about(row.user).on(operation.clone());
         if let Some(error) = &settlement.error {
-            event = event.with("error", error.clone());
+            event = event.with("error", error.failure.as_str());
         }
         if let Err(error) = self.store.append_events(&[event]).await {
             warn!(event = "audit.unwritten", %error, "the sending of a token is not in the audit trail");
@@ -187,7 +186,8 @@ impl Worker {
     }
 
     fn log(row: &OutboxRow, settlement: &Settlement) {
-        let (kind, user, error) = (&row.kind, row.user, settlement.error.as_deref());
+        let (kind, user) = (&row.kind, row.user);
+        let error = settlement.error.as_ref().map(|trouble| &*trouble.detail);
         match settlement.state {
             OutboxState::Sent => info!(event = "message.sent", %kind, %user),
             OutboxState::Queued => info!(event = "message.delayed", %kind, %user, error),
@@ -198,7 +198,11 @@ impl Worker {
 }
 
 fn unreadable() -> Sent {
-    Sent::Refused("it was written by another version".to_owned())
+    refused(Failure::OtherVersion, "it was written by another version")
+}
+
+fn refused(failure: Failure, detail: &'static str) -> Sent {
+    Sent::Refused(Trouble::new(failure, detail))
 }
 
 /// What becomes of a row after a try.
@@ -249,10 +253,14 @@ mod tests {
         }
     }
 
+    fn busy() -> Trouble {
+        Trouble::new(Failure::Busy, "the provider answered 500")
+    }
+
     #[test]
     fn what_was_surely_not_accepted_is_tried_again_later_and_later() {
         let next = |attempts| {
-            let settled = settlement(Sent::NotNow("500".to_owned()), &row(attempts, 1_000), NOW);
+            let settled = settlement(Sent::NotNow(busy()), &row(attempts, 1_000), NOW);
             assert_eq!(settled.state, OutboxState::Queued);
             settled.next_at.since(NOW).as_secs()
         };
@@ -261,13 +269,13 @@ mod tests {
 
     #[test]
     fn nothing_is_tried_again_after_its_deadline() {
-        let settled = settlement(Sent::NotNow("500".to_owned()), &row(3, 110), NOW);
+        let settled = settlement(Sent::NotNow(busy()), &row(3, 110), NOW);
         assert_eq!(settled.state, OutboxState::Failed);
     }
 
     #[test]
     fn what_may_have_been_accepted_is_never_tried_again() {
-        let settled = settlement(Sent::Unknown("broke off".to_owned()), &row(0, 1_000), NOW);
+        let settled = settlement(Sent::Unknown(busy()), &row(0, 1_000), NOW);
         assert_eq!(settled.state, OutboxState::Uncertain);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rights::reachable;
 use super::view::Redaction;
-use super::{Ask, Asked, OperationError, Operations, State, leave, seal};
+use super::{Ask, Asked, MayNot, OperationError, Operations, State, leave, seal};
 use crate::account::phone::Phone;
 use crate::audit::{NewEvent, Origin};
 use crate::identity::{Right, User};
@@ -43,12 +43,12 @@ impl Operations {
     /// Holds a request: record, tokens and notices in one transaction, before anything is answered. Nobody there to confirm
     /// it does not let it through: it is held all the same, and the audit trail says so loudly.
     pub async fn ask(&self, ask: Ask, origin: &Origin) -> Result<Asked, OperationError> {
-        let hold = ask.rule.hold.as_ref().ok_or(OperationError::NotAllowed("not-held"))?;
+        let hold = ask.rule.hold.as_ref().ok_or(OperationError::NotAllowed(MayNot::NotHeld))?;
         let now = self.now();
         let requester = self.store().user(ask.requester.user.id).await?;
         let requester = requester
             .filter(|requester| requester.user.may_act(now))
-            .ok_or(OperationError::NotAllowed("rights-lost"))?;
+            .ok_or(OperationError::NotAllowed(MayNot::RightsLost))?;
         let holders = self.store().holders(Right::TokenValidator).await?;
         let recipients: Vec<_> =
             reachable(&holders, &requester, hold, now).filter_map(|row| self.recipient(row)).collect();

@@ -12,7 +12,7 @@ use super::involved::Involved;
 use super::leave::Exit;
 use super::rights::{Capacity, has_fresh_second_factor};
 use super::standing::Standing;
-use super::{ConfirmError, OperationError, Operations, State, leave, seal};
+use super::{Cause, ConfirmError, MayNot, OperationError, Operations, State, leave, seal};
 use crate::account::lockout::{Attempt, Locked, Subject};
 use crate::audit::Origin;
 use crate::identity::SignedIn;
@@ -53,7 +53,7 @@ impl Operations {
         self.spend_a_try(&candidate, token, origin).await?;
         let row = &candidate.involved.row;
         if candidate.now >= candidate.token.expires_at {
-            return Err(OperationError::NotAllowed("token-expired").into());
+            return Err(OperationError::NotAllowed(MayNot::TokenExpired).into());
         }
         let standing = self.whole_and_standing(row, candidate.now, origin).await?;
         self.store_confirmation(&candidate, &standing, origin).await
@@ -63,20 +63,15 @@ impl Operations {
     async fn candidate(&self, id: &str, validator: &SignedIn, origin: &Origin) -> Result<Candidate, ConfirmError> {
         let involved = self.involved(id, validator).await?;
         let capacity = self.capacity(&involved).await?.map_err(OperationError::NotAllowed)?;
-        self.second_factor_given(&involved, validator)?;
+        self.second_factor_given(&involved, validator).map_err(OperationError::NotAllowed)?;
         let now = involved.now;
         if capacity == Capacity::OwnOperation && !has_fresh_second_factor(validator, now) {
             return Err(ConfirmError::NeedsFreshSecondFactor);
         }
         self.waiting_in_time(&involved.row, now, origin).await?;
-        if involved.confirmed_by(validator.user.id) {
-            return Err(OperationError::NotAllowed("already-confirmed").into());
-        }
-        if self.confirmed_by_kin(&involved).await? {
-            return Err(OperationError::NotAllowed("shared-contact").into());
-        }
+        self.not_confirmed_by_them(&involved).await?.map_err(OperationError::NotAllowed)?;
         let token = self.store().operation_token(id, validator.user.id).await?;
-        let token = token.ok_or(OperationError::NotAllowed("no-token"))?;
+        let token = token.ok_or(OperationError::NotAllowed(MayNot::NoToken))?;
         Ok(Candidate { involved, token, now })
     }
 
@@ -93,8 +88,8 @@ impl Operations {
         }
         match super::sweep::over(row, now) {
             None => Ok(()),
-            Some(reason) => {
-                self.leave(row, Exit::told(State::Expired, Some(reason)), origin).await?;
+            Some(cause) => {
+                self.leave(row, Exit::told(State::Expired, cause), origin).await?;
                 Err(OperationError::NotWaiting(State::Expired))
             }
         }
@@ -184,7 +179,7 @@ impl Operations {
 
     async fn kill(&self, row: &OperationRow, origin: &Origin) -> Result<(), StoreError> {
         tracing::warn!(event = "operation.dead", operation = %row.id, "too many wrong tokens");
-        self.leave(row, Exit::told(State::Cancelled, Some("too-many-tries")), origin).await.map(drop)
+        self.leave(row, Exit::told(State::Cancelled, Cause::TooManyTries), origin).await.map(drop)
     }
 
     /// The seal, then the requester's rights, read again: broken or gone, the operation goes with them.
@@ -238,7 +233,7 @@ impl Operations {
             Confirmed::TooLate => {
                 let state = self.store().operation(&row.id).await?.map_or(State::Waiting, |row| row.state);
                 Err(match state {
-                    State::Waiting => OperationError::NotAllowed("token-replaced"),
+                    State::Waiting => OperationError::NotAllowed(MayNot::TokenReplaced),
                     other => OperationError::NotWaiting(other),
                 }
                 .into())

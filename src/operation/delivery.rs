@@ -16,7 +16,7 @@ use super::dispatch::{Deliver, Delivered};
 use super::leave::Exit;
 use super::rights::{self, Kinship};
 use super::standing::Standing;
-use super::{Answer, CapturedRequest, Operations, State, leave, seal, ticket};
+use super::{Answer, CapturedRequest, Cause, Operations, State, leave, seal, ticket};
 use crate::identity::Right;
 use crate::identity::assertion::OperationClaim;
 use crate::policy::Permit;
@@ -38,7 +38,7 @@ struct Ready {
 /// Why a confirmed operation is not sent.
 enum NotReady {
     /// Its standing is gone.
-    Withdrawn(&'static str),
+    Withdrawn(Cause),
     /// Its record was changed.
     SealBroken,
     /// The store does not say: it stays confirmed, and is looked at again.
@@ -60,7 +60,7 @@ impl Operations {
         let origin = self.own_origin();
         for row in self.store().operations(&[State::Sending], TAKEN_UP).await? {
             tracing::error!(event = "operation.unknown", operation = %row.id, "interrupted while it was being sent");
-            self.leave(&row, Exit::told(State::Unknown, Some("interrupted")), &origin).await?;
+            self.leave(&row, Exit::told(State::Unknown, Cause::Interrupted), &origin).await?;
         }
         self.resume().await
     }
@@ -148,26 +148,26 @@ impl Operations {
         Ok(confirmations)
     }
 
-    /// Whether everybody who confirmed still may, and enough of them are different people; else the stable word why not.
+    /// Whether everybody who confirmed still may, and enough of them are different people; else why not.
     async fn confirmers_stand(
         &self,
         row: &OperationRow,
         confirmations: &[Confirmation],
         standing: &Standing,
         now: Timestamp,
-    ) -> Result<Result<(), &'static str>, StoreError> {
-        let Some(hold) = standing.rule.hold.as_ref() else { return Ok(Err("rule-changed")) };
+    ) -> Result<Result<(), Cause>, StoreError> {
+        let Some(hold) = standing.rule.hold.as_ref() else { return Ok(Err(Cause::RuleChanged)) };
         let holders = self.store().holders(Right::TokenValidator).await?;
         let mut people: Vec<&UserRow> = Vec::new();
         for given in confirmations {
             let holder = holders.iter().find(|holder| holder.user.id == given.validator);
             let able = |holder: &&UserRow| rights::capacity(holder, &standing.requester, hold, &holders, now).is_ok();
-            let Some(confirmer) = holder.filter(able) else { return Ok(Err("validator-lost-right")) };
+            let Some(confirmer) = holder.filter(able) else { return Ok(Err(Cause::ValidatorLostRight)) };
             if people.iter().all(|other| rights::kinship(confirmer, other) == Kinship::Stranger) {
                 people.push(confirmer);
             }
         }
-        Ok(if is_short(row, people.len()) { Err("validators-are-one") } else { Ok(()) })
+        Ok(if is_short(row, people.len()) { Err(Cause::ValidatorsAreOne) } else { Ok(()) })
     }
 
     /// In a task of its own: should it panic, nobody knows how far it came.
@@ -189,8 +189,8 @@ impl Operations {
         loop {
             let recorded = match (&delivered, &kept) {
                 (Delivered::Answered(answer), Some(kept)) => self.record_answer(row, answer.status, kept).await,
-                (Delivered::NotSent(why), _) => self.record_failure(row, State::Withdrawn, "not-sent", why).await,
-                (Delivered::Unknown(why), _) => self.record_failure(row, State::Unknown, "no-answer", why).await,
+                (Delivered::NotSent(why), _) => self.record_failure(row, State::Withdrawn, Cause::NotSent, why).await,
+                (Delivered::Unknown(why), _) => self.record_failure(row, State::Unknown, Cause::NoAnswer, why).await,
                 (Delivered::Answered(_), None) => unreachable!("an answer was sealed above"),
             };
             match recorded {
@@ -243,15 +243,9 @@ impl Operations {
     }
 
     /// Surely nothing was sent: withdrawn. Otherwise: unknown.
-    async fn record_failure(
-        &self,
-        row: &OperationRow,
-        to: State,
-        reason: &'static str,
-        why: &str,
-    ) -> Result<bool, StoreError> {
-        tracing::error!(event = "operation.undelivered", operation = %row.id, reason, why);
-        self.leave(row, Exit::told(to, Some(reason)), &self.own_origin()).await
+    async fn record_failure(&self, row: &OperationRow, to: State, cause: Cause, why: &str) -> Result<bool, StoreError> {
+        tracing::error!(event = "operation.undelivered", operation = %row.id, reason = cause.as_str(), why);
+        self.leave(row, Exit::told(to, cause), &self.own_origin()).await
     }
 }
 

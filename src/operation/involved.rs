@@ -3,7 +3,7 @@
 use super::rights::{self, Capacity, Kinship, is_validator};
 use super::standing::RuleToday;
 use super::view::Redaction;
-use super::{OperationError, Operations};
+use super::{MayNot, OperationError, Operations};
 use crate::identity::{Right, SignedIn, UserId};
 use crate::store::StoreError;
 use crate::store::operations::{Confirmation, OperationRow};
@@ -45,10 +45,10 @@ impl Involved {
         redaction(self.rule.as_ref())
     }
 
-    /// In what capacity they may confirm, `holders` being all holders of the right; else the stable word why not.
-    pub(super) fn capacity(&self, holders: &[UserRow]) -> Result<Capacity, &'static str> {
-        let hold = self.rule.as_ref().and_then(RuleToday::hold).ok_or("rule-changed")?;
-        let requester = self.requester.as_ref().ok_or("requester-gone")?;
+    /// In what capacity they may confirm, `holders` being all holders of the right; else why not.
+    pub(super) fn capacity(&self, holders: &[UserRow]) -> Result<Capacity, MayNot> {
+        let hold = self.rule.as_ref().and_then(RuleToday::hold).ok_or(MayNot::RuleChanged)?;
+        let requester = self.requester.as_ref().ok_or(MayNot::RequesterGone)?;
         rights::capacity(&self.me, requester, hold, holders, self.now)
     }
 }
@@ -84,27 +84,30 @@ impl Operations {
         if involved.is_concerned() { Ok(involved) } else { Err(OperationError::NotFound) }
     }
 
-    /// In what capacity they may confirm; else the stable word why not.
-    pub(super) async fn capacity(&self, involved: &Involved) -> Result<Result<Capacity, &'static str>, StoreError> {
+    /// In what capacity they may confirm; else why not.
+    pub(super) async fn capacity(&self, involved: &Involved) -> Result<Result<Capacity, MayNot>, StoreError> {
         Ok(involved.capacity(&self.store().holders(Right::TokenValidator).await?))
     }
 
-    /// Whether somebody who is the same person, as far as anybody can tell, has confirmed it already.
-    pub(super) async fn confirmed_by_kin(&self, involved: &Involved) -> Result<bool, StoreError> {
+    /// Whether neither they nor anybody who is the same person, as far as anybody can tell, has confirmed it already.
+    pub(super) async fn not_confirmed_by_them(&self, involved: &Involved) -> Result<Result<(), MayNot>, StoreError> {
+        if involved.confirmed_by(involved.me.user.id) {
+            return Ok(Err(MayNot::AlreadyConfirmed));
+        }
         for given in &involved.confirmations {
             let earlier = self.store().user(given.validator).await?;
             if earlier.is_some_and(|earlier| rights::kinship(&involved.me, &earlier) != Kinship::Stranger) {
-                return Ok(true);
+                return Ok(Err(MayNot::KinConfirmed));
             }
         }
-        Ok(false)
+        Ok(Ok(()))
     }
 
     /// Whether the session has the second factor that the policy asks of such a person.
-    pub(super) fn second_factor_given(&self, involved: &Involved, session: &SignedIn) -> Result<(), OperationError> {
+    pub(super) fn second_factor_given(&self, involved: &Involved, session: &SignedIn) -> Result<(), MayNot> {
         let required = self.parts.policy.load().security.second_factor.is_required(&involved.me.user);
         if required && session.factors() < 2 {
-            return Err(OperationError::NotAllowed("needs-second-factor"));
+            return Err(MayNot::NeedsSecondFactor);
         }
         Ok(())
     }

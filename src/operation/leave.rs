@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Operations, State};
+use super::{Cause, Operations, State};
 use crate::audit::{NewEvent, Origin};
 use crate::identity::User;
 use crate::notify::Notice;
@@ -32,13 +32,18 @@ const MAIL_DEADLINE: Duration = Duration::from_hours(24);
 
 impl<'a> Exit<'a> {
     /// With a mail to the requester.
-    pub(super) fn told(to: State, reason: Option<&'a str>) -> Self {
-        Self { to, reason, tell: true, alarm: None }
+    pub(super) fn told(to: State, cause: Cause) -> Self {
+        Self { to, reason: Some(cause.as_str()), tell: true, alarm: None }
     }
 
     /// Without.
-    pub(super) fn untold(to: State, reason: Option<&'a str>) -> Self {
-        Self { to, reason, tell: false, alarm: None }
+    pub(super) fn untold(to: State, cause: Option<Cause>) -> Self {
+        Self { to, reason: cause.map(Cause::as_str), tell: false, alarm: None }
+    }
+
+    /// With a mail, and in the words of the one who denies.
+    pub(super) fn denied(words: &'a str) -> Self {
+        Self { to: State::Denied, reason: Some(words), tell: true, alarm: None }
     }
 }
 
@@ -73,9 +78,9 @@ impl Operations {
     }
 
     /// Its standing is gone: it will not be sent.
-    pub(super) async fn withdraw(&self, row: &OperationRow, why: &str, origin: &Origin) -> Result<bool, StoreError> {
-        tracing::info!(event = "operation.withdrawn", operation = %row.id, why);
-        self.leave(row, Exit::told(State::Withdrawn, Some(why)), origin).await
+    pub(super) async fn withdraw(&self, row: &OperationRow, why: Cause, origin: &Origin) -> Result<bool, StoreError> {
+        tracing::info!(event = "operation.withdrawn", operation = %row.id, why = why.as_str());
+        self.leave(row, Exit::told(State::Withdrawn, why), origin).await
     }
 
     /// Somebody changed the record in the database: it is dead, and somebody should look (HOLD-3).
@@ -86,7 +91,7 @@ impl Operations {
             "the record of an operation was changed in the database by somebody else than the gateway"
         );
         let alarm = origin.event("operation.seal-broken", "failed").about(row.requester).on(row.id.clone());
-        let exit = Exit { alarm: Some(alarm), ..Exit::told(State::Withdrawn, Some("seal-broken")) };
+        let exit = Exit { alarm: Some(alarm), ..Exit::told(State::Withdrawn, Cause::SealBroken) };
         self.leave(row, exit, origin).await
     }
 

@@ -8,11 +8,11 @@ use super::involved::{Involved, redaction};
 use super::rights::{Capacity, has_fresh_second_factor, is_validator};
 use super::standing::RuleToday;
 use super::view::{Body, NoticeState, Redaction, View};
-use super::{OperationError, Operations, State, seal, sweep, view};
+use super::{MayNot, OperationError, Operations, State, seal, sweep, view};
 use crate::identity::{Right, SignedIn};
 use crate::store::StoreError;
 use crate::store::operations::{Confirmation, OperationRow};
-use crate::store::outbox::{Channel, OutboxRow};
+use crate::store::outbox::OutboxRow;
 use crate::store::users::UserRow;
 use crate::time::Timestamp;
 
@@ -36,7 +36,8 @@ impl Operations {
         let involved = self.involved(id, viewer).await?;
         let request = self.opened(&involved.row).await?;
         let capacity = self.capacity(&involved).await?;
-        let mut view = self.listed(&involved, viewer, capacity).await?;
+        let view = self.listed(&involved, viewer, capacity).await?;
+        let mut view = self.with_token(&involved, view).await?;
         view.notices = self.notices_of(id, &[]).await?;
         if let Some(request) = request {
             show(&mut view, &request, &involved.redaction());
@@ -65,7 +66,7 @@ impl Operations {
     pub async fn body(&self, id: &str, viewer: &SignedIn) -> Result<Vec<u8>, OperationError> {
         let involved = self.involved(id, viewer).await?;
         if involved.redaction().masks() {
-            return Err(OperationError::NotAllowed("masked"));
+            return Err(OperationError::NotAllowed(MayNot::Masked));
         }
         let request = self.opened(&involved.row).await?;
         request.map(|request| request.body).ok_or(OperationError::NotWaiting(involved.row.state))
@@ -124,7 +125,7 @@ impl Operations {
         &self,
         involved: &Involved,
         viewer: &SignedIn,
-        capacity: Result<Capacity, &'static str>,
+        capacity: Result<Capacity, MayNot>,
     ) -> Result<View, StoreError> {
         let story = Story {
             row: &involved.row,
@@ -134,7 +135,7 @@ impl Operations {
         let own = capacity == Ok(Capacity::OwnOperation);
         Ok(View {
             masked: involved.redaction().masks(),
-            may_confirm: self.may_confirm(involved, viewer, capacity),
+            may_deny: self.may_act_on(involved, viewer, capacity),
             may_cancel: involved.is_requester() && involved.row.state == State::Waiting,
             needs_fresh_second_factor: own && !has_fresh_second_factor(viewer, involved.now),
             ..self.told(&story).await?
@@ -178,26 +179,49 @@ impl Operations {
             confirmed_by,
             notices: Vec::new(),
             status: row.status,
-            may_confirm: Err("machine"),
+            may_confirm: Err(MayNot::Machine),
+            may_deny: Err(MayNot::Machine),
+            may_renew: Err(MayNot::Machine),
             may_cancel: false,
             needs_fresh_second_factor: false,
         })
     }
 
-    fn may_confirm(
+    /// Whether they may do anything about it: what denying asks for. The freshness of a second factor apart.
+    fn may_act_on(
         &self,
         involved: &Involved,
         viewer: &SignedIn,
-        capacity: Result<Capacity, &'static str>,
-    ) -> Result<(), &'static str> {
+        capacity: Result<Capacity, MayNot>,
+    ) -> Result<(), MayNot> {
         capacity?;
         if involved.row.state != State::Waiting || sweep::over(&involved.row, involved.now).is_some() {
-            return Err("not-waiting");
+            return Err(MayNot::NotWaiting);
         }
-        if involved.confirmed_by(viewer.user.id) {
-            return Err("already-confirmed");
-        }
-        self.second_factor_given(involved, viewer).map_err(|_| "needs-second-factor")
+        self.second_factor_given(involved, viewer)
+    }
+
+    /// Whether a token of theirs would be taken, and whether they may have a new one.
+    async fn with_token(&self, involved: &Involved, view: View) -> Result<View, StoreError> {
+        let may_act = match view.may_deny {
+            Ok(()) => self.not_confirmed_by_them(involved).await?,
+            Err(why) => Err(why),
+        };
+        let may_renew = may_act.and_then(|()| involved.me.phone.as_ref().map(drop).ok_or(MayNot::NoPhone));
+        let may_confirm = match may_act {
+            Ok(()) => self.token_lives(involved).await?.map_err(|why| may_renew.err().unwrap_or(why)),
+            Err(why) => Err(why),
+        };
+        Ok(View { may_confirm, may_renew, ..view })
+    }
+
+    async fn token_lives(&self, involved: &Involved) -> Result<Result<(), MayNot>, StoreError> {
+        let token = self.store().operation_token(&involved.row.id, involved.me.user.id).await?;
+        Ok(match token {
+            None => Err(MayNot::NoToken),
+            Some(token) if involved.now >= token.expires_at => Err(MayNot::TokenExpired),
+            Some(_) => Ok(()),
+        })
     }
 
     /// How telling people went: to whom by user name, never by number or address. Names of `known` people are not looked up.
@@ -216,10 +240,7 @@ impl Operations {
 
 fn notice_state(message: OutboxRow, name: Option<String>) -> NoticeState {
     NoticeState {
-        channel: match message.channel {
-            Channel::Sms => "sms",
-            Channel::Mail => "mail",
-        },
+        channel: message.channel,
         to: name.unwrap_or_else(|| message.user.to_string()),
         state: message.state,
         error: message.error,

@@ -29,6 +29,7 @@ mod hub;
 mod involved;
 mod leave;
 mod look;
+mod reasons;
 pub mod rights;
 pub mod seal;
 pub mod service;
@@ -43,6 +44,7 @@ mod wait;
 pub use answer::Answer;
 pub use capture::CapturedRequest;
 pub use dispatch::{Deliver, Delivered};
+pub use reasons::{Cause, MayNot};
 pub use service::{Ask, Asked, ConfirmError, OperationError, Operations};
 pub use view::{Part, View};
 

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::MayNot;
 use crate::account::names;
 use crate::identity::{Right, SignedIn};
 use crate::policy::{Hold, SelfConfirm};
@@ -64,7 +65,7 @@ pub fn kinship(person: &UserRow, requester: &UserRow) -> Kinship {
     }
 }
 
-/// In what capacity `person` may confirm an operation of `requester`; else the stable word why not. `holders` are all
+/// In what capacity `person` may confirm an operation of `requester`; else why not. `holders` are all
 /// holders of the right.
 pub fn capacity(
     person: &UserRow,
@@ -72,17 +73,18 @@ pub fn capacity(
     hold: &Hold,
     holders: &[UserRow],
     now: Timestamp,
-) -> Result<Capacity, &'static str> {
+) -> Result<Capacity, MayNot> {
     if !holds_right(person, now) {
-        return Err("not-a-validator");
+        return Err(MayNot::NotAValidator);
     }
     if !is_in_groups(person, hold) {
-        return Err("wrong-group");
+        return Err(MayNot::WrongGroup);
     }
     let refusal = match kinship(person, requester) {
         Kinship::Stranger => return Ok(Capacity::Validator),
-        Kinship::Requester => "requester",
-        Kinship::SharesPhone | Kinship::SharesMail => "shared-contact",
+        Kinship::Requester => MayNot::Requester,
+        Kinship::SharesPhone => MayNot::SharesPhone,
+        Kinship::SharesMail => MayNot::SharesMail,
     };
     let alone = || !holders.iter().any(|other| is_other_who_can(other, requester, hold, now));
     match hold.self_confirm {
@@ -207,7 +209,7 @@ mod tests {
         let word = |person: &UserRow| match capacity(person, &alice, &hold, &holders, NOW) {
             Ok(Capacity::Validator) => "may".to_owned(),
             Ok(Capacity::OwnOperation) => "may, freshly".to_owned(),
-            Err(word) => word.to_owned(),
+            Err(why) => why.to_string(),
         };
         others.iter().map(|(what, person)| format!("{what}: {}", word(person))).collect()
     }
@@ -218,8 +220,8 @@ mod tests {
         [
             "another validator: may",
             "the requester: requester",
-            "who shares the phone: shared-contact",
-            "who shares the mailbox: shared-contact",
+            "who shares the phone: shares-phone",
+            "who shares the mailbox: shares-mail",
             "disabled: not-a-validator",
             "past the end date: not-a-validator",
             "without the right: not-a-validator",

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 
 use super::hub::Hub;
 use super::sweep::Pace;
-use super::{CapturedRequest, Deliver, State};
+use super::{CapturedRequest, Deliver, MayNot, State};
 use crate::account::Accounts;
 use crate::audit::Origin;
 use crate::identity::SignedIn;
@@ -79,9 +79,9 @@ pub enum OperationError {
     /// It was handled already.
     #[error("the operation is not waiting any more: it is {}", .0.as_str())]
     NotWaiting(State),
-    /// Not by this person, or not like this; a stable word.
+    /// Not by this person, or not like this.
     #[error("not allowed: {0}")]
-    NotAllowed(&'static str),
+    NotAllowed(MayNot),
     /// Tokens are sent at most every 60 s.
     #[error("a new token can be asked for in {} s", .0.as_secs().max(1))]
     TooSoon(Duration),

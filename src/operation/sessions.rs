@@ -2,7 +2,7 @@
 //!
 //! A requester's own logout or time-out is not one of these, unless the rule says `session_needed`.
 
-use super::{Operations, State};
+use super::{Cause, Operations, State};
 use crate::audit::Origin;
 use crate::identity::{SessionId, UserId};
 use crate::store::StoreError;
@@ -23,7 +23,7 @@ impl Operations {
             if row.state == State::Waiting && only.is_none_or(|session| session == row.session) {
                 let whole = self.store().operation(&row.id).await?;
                 if let Some(row) = whole.filter(|row| row.state == State::Waiting) {
-                    self.withdraw(&row, "session-ended", origin).await?;
+                    self.withdraw(&row, Cause::SessionEnded, origin).await?;
                 }
             }
         }

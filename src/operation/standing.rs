@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use super::{CapturedRequest, Operations};
+use super::{CapturedRequest, Cause, Operations};
 use crate::identity::SignedIn;
 use crate::policy::{BodyFacts, CanonicalTarget, Facts, Hold, Permit, Policy, Rule, Site, decide_confirmed};
 use crate::store::StoreError;
@@ -48,30 +48,30 @@ impl RuleToday {
     }
 }
 
-/// Whether `row` still stands, for all that policy and requester say; else the stable word why not.
+/// Whether `row` still stands, for all that policy and requester say; else why not.
 pub(super) fn stands(
     policy: &Policy,
     row: &OperationRow,
     requester: Option<UserRow>,
     now: Timestamp,
-) -> Result<Standing, &'static str> {
-    let requester = requester.ok_or("requester-gone")?;
+) -> Result<Standing, Cause> {
+    let requester = requester.ok_or(Cause::RequesterGone)?;
     requester_stands(row, &requester, now)?;
     if policy.site(&row.site).is_none() {
-        return Err("site-gone");
+        return Err(Cause::SiteGone);
     }
     let today = RuleToday::of(policy, row).filter(|today| today.same && today.hold().is_some());
-    let RuleToday { site, rule, .. } = today.ok_or("rule-changed")?;
+    let RuleToday { site, rule, .. } = today.ok_or(Cause::RuleChanged)?;
     Ok(Standing { site, rule, requester })
 }
 
-fn requester_stands(row: &OperationRow, requester: &UserRow, now: Timestamp) -> Result<(), &'static str> {
+fn requester_stands(row: &OperationRow, requester: &UserRow, now: Timestamp) -> Result<(), Cause> {
     if requester.user.state != crate::identity::UserState::Active {
-        Err("requester-disabled")
+        Err(Cause::RequesterDisabled)
     } else if !requester.user.may_act(now) {
-        Err("requester-expired")
+        Err(Cause::RequesterExpired)
     } else if requester.epoch != row.requester_epoch {
-        Err("requester-changed")
+        Err(Cause::RequesterChanged)
     } else {
         Ok(())
     }
@@ -97,8 +97,8 @@ impl Standing {
         row: &OperationRow,
         request: &CapturedRequest,
         now: Timestamp,
-    ) -> Result<Permit, &'static str> {
-        let changed = "rule-changed";
+    ) -> Result<Permit, Cause> {
+        let changed = Cause::RuleChanged;
         let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| changed)?;
         let target = CanonicalTarget::parse(request.target.as_bytes(), |path| self.site.allows_encoded_slash(path))
             .map_err(|_| changed)?;
@@ -111,7 +111,7 @@ impl Standing {
             body: BodyFacts::Read(&request.body),
         };
         decide_confirmed(&self.site, &facts, &self.signed_in(row, request), &row.rule_version, now)
-            .map_err(|word| if word == "requester_not_allowed" { "rights-lost" } else { changed })
+            .map_err(|word| if word == "requester_not_allowed" { Cause::RightsLost } else { changed })
     }
 }
 
@@ -131,7 +131,7 @@ impl Operations {
         &self,
         row: &OperationRow,
         now: Timestamp,
-    ) -> Result<Result<Standing, &'static str>, StoreError> {
+    ) -> Result<Result<Standing, Cause>, StoreError> {
         let requester = self.store().user(row.requester).await?;
         let standing = match stands(&self.parts.policy.load(), row, requester, now) {
             Ok(standing) => standing,
@@ -139,7 +139,7 @@ impl Operations {
         };
         let needs_session = standing.rule.hold.as_ref().is_some_and(|hold| hold.session_needed);
         if needs_session && !self.session_lives(row, now).await? {
-            return Ok(Err("session-ended"));
+            return Ok(Err(Cause::SessionEnded));
         }
         Ok(Ok(standing))
     }

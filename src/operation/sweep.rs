@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::leave::Exit;
-use super::{Operations, State};
+use super::{Cause, Operations, State};
 use crate::identity::SessionId;
 use crate::store::StoreError;
 use crate::store::operations::OperationRow;
@@ -34,11 +34,11 @@ const SHARE: u32 = 20;
 
 /// Why `row`'s time is over, when it is. A clock that stands before the asking
 /// was set back: how long the operation waited is not known any more, so it has waited long enough (HOLD-8).
-pub(super) fn over(row: &OperationRow, now: Timestamp) -> Option<&'static str> {
+pub(super) fn over(row: &OperationRow, now: Timestamp) -> Option<Cause> {
     if now >= row.expires_at {
-        Some("expired")
+        Some(Cause::Expired)
     } else if now.plus(SKEW) < row.created_at {
-        Some("clock-set-back")
+        Some(Cause::ClockSetBack)
     } else {
         None
     }
@@ -84,7 +84,7 @@ impl Operations {
         let origin = self.own_origin();
         for id in self.store().overdue_operations(self.now()).await? {
             if let Some(row) = self.store().operation(&id).await?.filter(|row| row.state == State::Waiting) {
-                self.leave(&row, Exit::told(State::Expired, Some("expired")), &origin).await?;
+                self.leave(&row, Exit::told(State::Expired, Cause::Expired), &origin).await?;
             }
         }
         Ok(())
@@ -112,8 +112,8 @@ impl Operations {
 
     async fn withdraw_if_unfounded(&self, row: &OperationRow, now: Timestamp) -> Result<(), StoreError> {
         let origin = self.own_origin();
-        if let Some(reason) = over(row, now) {
-            self.leave(row, Exit::told(State::Expired, Some(reason)), &origin).await?;
+        if let Some(cause) = over(row, now) {
+            self.leave(row, Exit::told(State::Expired, cause), &origin).await?;
         } else if let Err(why) = self.standing(row, now).await? {
             self.withdraw(row, why, &origin).await?;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::involved::Involved;
 use super::leave::Exit;
-use super::{OperationError, Operations, State};
+use super::{Cause, MayNot, OperationError, Operations, State};
 use crate::audit::Origin;
 use crate::identity::SignedIn;
 use crate::store::StoreError;
@@ -17,17 +17,16 @@ const REASON_LENGTH: usize = 500;
 // === impl Operations ===
 
 impl Operations {
-    /// A new token for this validator, at most every 60 s: it ends the old one and keeps the count of tries.
+    /// A new token for this validator, at most every 60 s: it ends the old one, where there is one (who became a validator
+    /// after the asking has none), and keeps the count of tries.
     pub async fn new_token(&self, id: &str, validator: &SignedIn, origin: &Origin) -> Result<(), OperationError> {
         let involved = self.may_act(id, validator, origin).await?;
         let Involved { row, me, now, .. } = &involved;
-        if involved.confirmed_by(me.user.id) {
-            return Err(OperationError::NotAllowed("already-confirmed"));
-        }
-        let recipient = self.recipient(me).ok_or(OperationError::NotAllowed("no-phone"))?;
+        self.not_confirmed_by_them(&involved).await?.map_err(OperationError::NotAllowed)?;
+        let recipient = self.recipient(me).ok_or(OperationError::NotAllowed(MayNot::NoPhone))?;
         let requester = involved.requester.as_ref().ok_or(OperationError::NotFound)?;
         let lifetime = involved.rule.as_ref().and_then(|today| today.hold()).map(|hold| hold.token_lifetime);
-        let lifetime = lifetime.ok_or(OperationError::NotAllowed("rule-changed"))?;
+        let lifetime = lifetime.ok_or(OperationError::NotAllowed(MayNot::RuleChanged))?;
         let (token, sms) = self.invitation(row, &requester.user, &recipient, lifetime);
         let event = origin.event("operation.token-renewed", "ok").about(me.user.id).on(row.id.clone());
         let not_before = now.minus(TOKEN_EVERY);
@@ -47,8 +46,8 @@ impl Operations {
         origin: &Origin,
     ) -> Result<(), OperationError> {
         let involved = self.may_act(id, validator, origin).await?;
-        let reason = one_line(reason).ok_or(OperationError::NotAllowed("reason-missing"))?;
-        let denied = self.leave(&involved.row, Exit::told(State::Denied, Some(&reason)), origin).await?;
+        let reason = one_line(reason).ok_or(OperationError::NotAllowed(MayNot::ReasonMissing))?;
+        let denied = self.leave(&involved.row, Exit::denied(&reason), origin).await?;
         self.moved_or_handled(id, denied).await
     }
 
@@ -57,14 +56,14 @@ impl Operations {
         let (row, exit) = match by {
             None => {
                 let row = self.store().operation(id).await?.ok_or(OperationError::NotFound)?;
-                (row, Exit::told(State::Cancelled, Some("by-command")))
+                (row, Exit::told(State::Cancelled, Cause::ByCommand))
             }
             Some(requester) => {
                 let involved = self.involved(id, requester).await?;
                 if !involved.is_requester() {
-                    return Err(OperationError::NotAllowed("not-the-requester"));
+                    return Err(OperationError::NotAllowed(MayNot::NotTheRequester));
                 }
-                (involved.row, Exit::untold(State::Cancelled, Some("cancelled")))
+                (involved.row, Exit::untold(State::Cancelled, Some(Cause::Cancelled)))
             }
         };
         self.waiting_in_time(&row, self.now(), origin).await?;
@@ -76,7 +75,7 @@ impl Operations {
     async fn may_act(&self, id: &str, validator: &SignedIn, origin: &Origin) -> Result<Involved, OperationError> {
         let involved = self.involved(id, validator).await?;
         self.capacity(&involved).await?.map_err(OperationError::NotAllowed)?;
-        self.second_factor_given(&involved, validator)?;
+        self.second_factor_given(&involved, validator).map_err(OperationError::NotAllowed)?;
         self.waiting_in_time(&involved.row, involved.now, origin).await?;
         Ok(involved)
     }
@@ -97,7 +96,7 @@ impl Operations {
             return Ok(OperationError::NotWaiting(state));
         }
         let Some(last) = self.store().operation_token(id, involved.me.user.id).await? else {
-            return Ok(OperationError::NotAllowed("no-token"));
+            return Ok(OperationError::NotAllowed(MayNot::NoToken));
         };
         Ok(OperationError::TooSoon(TOKEN_EVERY.saturating_sub(involved.now.since(last.issued_at))))
     }

@@ -14,6 +14,7 @@ use super::login::SHOWN_AGAIN;
 use super::operation::{Fault, look};
 use super::page;
 use super::reauthenticate::{self, Need};
+use super::said;
 use super::show::span;
 use crate::operation::{ConfirmError, OperationError};
 use crate::secret::SecretText;
@@ -113,7 +114,7 @@ async fn not_done(here: &Here, id: &OperationId, error: OperationError) -> Resul
     let words = match &error {
         OperationError::NotWaiting(_) => t.say("error.not-waiting").to_owned(),
         OperationError::TooSoon(wait) => t.say_with("error.too-soon", &[("time", &span(*wait))]),
-        OperationError::NotAllowed(word) => t.of("may-not", word).unwrap_or(t.say("may-not.other")).to_owned(),
+        OperationError::NotAllowed(why) => said::may_not(*why, t).to_owned(),
         OperationError::NotFound | OperationError::TooMany | OperationError::SealBroken | OperationError::Store(_) => {
             return Err(error.into());
         }

@@ -34,6 +34,7 @@ mod refuse;
 mod request;
 mod respond;
 mod return_to;
+mod said;
 mod second_factor;
 mod show;
 mod texts;
@@ -65,6 +66,7 @@ pub use language::Language;
 pub use polling::is_polling;
 pub use refuse::refusal;
 pub use return_to::safe_return;
+pub use said::failure_in_english;
 
 /// What the portal is made of. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -12,12 +12,13 @@ use super::hold::{in_language, is_moving};
 use super::page::{self, Page};
 use super::reauthenticate::{self, Need};
 use super::request::{ShownBody, ShownRequest};
+use super::said;
 use super::show::{Moment, span};
 use super::texts::Texts;
 use super::{Refused, Visit};
 use crate::identity::{Amr, SignedIn};
 use crate::operation::view::NoticeState;
-use crate::operation::{State, View};
+use crate::operation::{MayNot, OperationError, State, View};
 use crate::store::outbox::OutboxState;
 
 /// How soon the page asks again, without script, while a delivery is on its way, seconds.
@@ -30,7 +31,7 @@ pub enum Act {
     Confirm,
     /// Prove themselves again first, at this address.
     ProveAgain(String),
-    /// Nothing, and why.
+    /// Not (yet) confirm, and why.
     Nothing(&'static str),
 }
 
@@ -43,8 +44,8 @@ pub struct ShownNotice {
     pub state: &'static str,
     /// Whether somebody must look after it.
     pub is_bad: bool,
-    /// The provider's last words.
-    pub error: String,
+    /// What went wrong, in words.
+    pub error: &'static str,
 }
 
 /// What is wrong with what was posted, and what is kept of it.
@@ -80,6 +81,7 @@ pub(super) struct OperationPage {
     pub status: Option<i64>,
     pub act: Act,
     pub may_deny: bool,
+    pub may_renew: bool,
     pub may_cancel: bool,
     pub is_mine: bool,
     pub fault: Fault,
@@ -92,7 +94,14 @@ pub async fn show(here: Here, id: OperationId) -> Result<Response, Refused> {
 
 /// The body's bytes, as they will be sent.
 pub async fn body(here: Here, id: OperationId) -> Result<Response, Refused> {
-    let bytes = here.portal.operations.body(&id.0, here.signed_in()?).await?;
+    let bytes = match here.portal.operations.body(&id.0, here.signed_in()?).await {
+        Ok(bytes) => bytes,
+        Err(OperationError::NotAllowed(why)) => {
+            let error = Some(said::may_not(why, here.texts()).to_owned());
+            return look(&here, &id, StatusCode::FORBIDDEN, Fault { error, ..Fault::default() }).await;
+        }
+        Err(error) => return Err(error.into()),
+    };
     let response = page::text(StatusCode::OK, "application/octet-stream", bytes.into());
     let name = format!("attachment; filename=\"operation-{}.bin\"", id.0);
     let name = HeaderValue::try_from(name).expect("an id is eight digits");
@@ -106,27 +115,6 @@ pub async fn look(here: &Here, id: &OperationId, status: StatusCode, fault: Faul
     Ok(page::html(status, &OperationPage::of(&here.visit, here.csrf.value(), view, fault)))
 }
 
-/// The stable word of a state, and how a page says it.
-pub fn state_word(state: State, texts: Texts) -> (&'static str, &'static str) {
-    let word = match state {
-        State::Waiting => "waiting",
-        State::Confirmed => "confirmed",
-        State::Sending => "sending",
-        State::Done => "done",
-        State::Denied => "denied",
-        State::Expired => "expired",
-        State::Cancelled => "cancelled",
-        State::Withdrawn => "withdrawn",
-        State::Unknown => "unknown",
-    };
-    (word, texts.of("state", word).unwrap_or(word))
-}
-
-/// A stored reason in words: a stable word of ours, or what the denier wrote.
-pub fn reason_words(reason: &str, texts: Texts) -> String {
-    texts.of("reason", reason).map_or_else(|| reason.to_owned(), str::to_owned)
-}
-
 // === impl OperationPage ===
 
 impl OperationPage {
@@ -138,10 +126,11 @@ impl OperationPage {
         let refresh = (is_moving(view.state) && view.state != State::Waiting).then_some(SOON);
         let left = view.expires_at.since(visit.now);
         let (who, who_more) = requester(&view, t);
+        let act = Act::of(visit, &view);
         Self {
             page: Page::new(visit, Some(csrf), title).refreshing(refresh),
-            state: state_word(view.state, t),
-            why: view.reason.as_deref().map(|reason| reason_words(reason, t)),
+            state: (view.state.as_str(), said::state(view.state, t)),
+            why: view.reason.as_deref().map(|reason| said::reason(view.state, reason, t)),
             who,
             who_more,
             asked: Moment::of(view.created_at, t),
@@ -153,8 +142,9 @@ impl OperationPage {
             confirmed: view.confirmed_by.iter().map(|(name, at)| (name.clone(), Moment::of(*at, t))).collect(),
             notices: view.notices.iter().map(|notice| ShownNotice::of(notice, t)).collect(),
             status: view.status,
-            act: Act::of(visit, &view),
-            may_deny: view.state == State::Waiting && view.may_confirm.is_ok(),
+            may_deny: view.may_deny.is_ok(),
+            may_renew: may_renew(&view, &act),
+            act,
             may_cancel: view.may_cancel,
             is_mine: is_requester(&view, me),
             id: view.id.clone(),
@@ -175,7 +165,7 @@ impl Act {
         let page = format!("/secure/operations/{}", view.id);
         match view.may_confirm {
             _ if view.state != State::Waiting => Self::Nothing(""),
-            Err(word) => Self::Nothing(t.of("may-not", word).unwrap_or(t.say("may-not.other"))),
+            Err(why) => Self::Nothing(said::may_not(why, t)),
             Ok(()) if view.needs_fresh_second_factor => {
                 Self::ProveAgain(reauthenticate::address(Need::SecondFactor, &page))
             }
@@ -190,19 +180,19 @@ impl Act {
 impl ShownNotice {
     /// With the outcome in words.
     pub fn of(notice: &NoticeState, t: Texts) -> Self {
-        let state = match notice.state {
-            OutboxState::Queued | OutboxState::Sending => t.say("notice-state.queued"),
-            OutboxState::Sent => t.say("notice-state.sent"),
-            OutboxState::Failed => t.say("notice-state.failed"),
-            OutboxState::Uncertain => t.say("notice-state.uncertain"),
-        };
         Self {
-            to: format!("{} ({})", notice.to, t.of("channel", notice.channel).unwrap_or(notice.channel)),
-            state,
+            to: format!("{} ({})", notice.to, said::channel(notice.channel, t)),
+            state: said::notice(notice.state, t),
             is_bad: matches!(notice.state, OutboxState::Failed | OutboxState::Uncertain) || notice.error.is_some(),
-            error: notice.error.clone().unwrap_or_default(),
+            error: notice.error.map_or("", |failure| said::failure(failure, t)),
         }
     }
+}
+
+/// A new token is offered where one could be typed, or where only a token is missing.
+fn may_renew(view: &View, act: &Act) -> bool {
+    let wanted = *act == Act::Confirm || matches!(view.may_confirm, Err(MayNot::NoToken | MayNot::TokenExpired));
+    wanted && view.may_renew.is_ok()
 }
 
 /// Whether whoever looks is the one who asked.

@@ -9,8 +9,8 @@ use super::Refused;
 use super::here::{Here, OperationId, Wanted};
 use super::hold::in_language;
 use super::login::SHOWN_AGAIN;
-use super::operation::state_word;
 use super::page::{self, Page};
+use super::said;
 use super::show::{Moment, span};
 use super::texts::Texts;
 use crate::identity::{Right, SignedIn};
@@ -99,7 +99,7 @@ impl Line {
             who: view.requester.as_ref().map_or_else(String::new, |user| user.name.clone()),
             at: Moment::of(view.created_at, texts),
             left: span(view.expires_at.since(now)),
-            state: state_word(view.state, texts),
+            state: (view.state.as_str(), said::state(view.state, texts)),
             untold: view.notices.iter().any(|notice| failed(notice.state)),
         }
     }
@@ -114,7 +114,7 @@ impl Line {
             who: String::new(),
             at: Moment::of(row.created_at, texts),
             left: if waits { span(row.expires_at.since(now)) } else { String::new() },
-            state: state_word(row.state, texts),
+            state: (row.state.as_str(), said::state(row.state, texts)),
             untold: false,
         }
     }

@@ -200,6 +200,7 @@ impl Refused {
         let (href, label) = match self {
             Self::StaleForm => ("/secure/login", texts.say("refusal.to-login")),
             Self::NotFound | Self::Forbidden => ("/", texts.say("refusal.to-start")),
+            Self::TooManyRequests { .. } => ("/secure/operations", texts.say("refusal.to-operations")),
             _ => return None,
         };
         Some(Way { href: href.to_owned(), label })

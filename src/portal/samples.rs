@@ -26,10 +26,11 @@ use super::wait::WaitPage;
 use super::{Language, Refused, Visit};
 use crate::identity::{Amr, Right, SessionId, SignedIn, User, UserId, UserState};
 use crate::operation::view::{Body, NoticeState, Piece};
-use crate::operation::{Part, State, View};
+use crate::operation::{MayNot, Part, State, View};
 use crate::policy::load::{self, check};
 use crate::session::Presented;
-use crate::store::outbox::OutboxState;
+use crate::store::failure::Failure;
+use crate::store::outbox::{Channel, OutboxState};
 use crate::time::Timestamp;
 
 mod tests;
@@ -123,11 +124,18 @@ fn deletion() -> View {
         quorum: 1,
         confirmed_by: vec![],
         notices: vec![
-            NoticeState { channel: "sms", to: "val".into(), state: OutboxState::Sent, error: None },
-            NoticeState { channel: "sms", to: "bob".into(), state: OutboxState::Failed, error: Some("503".into()) },
+            NoticeState { channel: Channel::Sms, to: "val".into(), state: OutboxState::Sent, error: None },
+            NoticeState {
+                channel: Channel::Sms,
+                to: "bob".into(),
+                state: OutboxState::Failed,
+                error: Some(Failure::NotConfigured),
+            },
         ],
         status: None,
         may_confirm: Ok(()),
+        may_deny: Ok(()),
+        may_renew: Ok(()),
         may_cancel: false,
         needs_fresh_second_factor: false,
     }
@@ -175,18 +183,15 @@ fn masked() -> View {
     View { body, masked: true, digest: String::new(), ..deletion() }
 }
 
+/// For somebody who may neither confirm nor deny.
+fn may_do_nothing(why: MayNot) -> View {
+    View { may_confirm: Err(why), may_deny: Err(why), may_renew: Err(why), ..deletion() }
+}
+
 /// Over: the request itself is gone.
 fn ended(state: State, reason: &str) -> View {
     let (body, target) = (Body::Empty, vec![]);
-    View {
-        state,
-        reason: Some(reason.into()),
-        kept: false,
-        body,
-        target,
-        may_confirm: Err("not-waiting"),
-        ..deletion()
-    }
+    View { state, reason: Some(reason.into()), kept: false, body, target, ..may_do_nothing(MayNot::NotWaiting) }
 }
 
 fn put(pages: &mut Pages, name: &str, page: &impl Template) {
@@ -294,7 +299,11 @@ fn operation_pages(language: Language, pages: &mut Pages) {
     put(pages, "operation-denied", &shown(&val, ended(State::Denied, "Ask the customer first"), Fault::default()));
     let stale = Visit { now: Timestamp::from_secs(1_772_367_000), site: Some(site()), ..val.clone() };
     put(pages, "operation-prove-again", &shown(&stale, deletion(), Fault::default()));
-    let own = View { may_confirm: Err("requester"), may_cancel: true, ..deletion() };
+    let own = View { may_cancel: true, ..may_do_nothing(MayNot::Requester) };
+    let kin = View { quorum: 2, may_deny: Ok(()), ..may_do_nothing(MayNot::KinConfirmed) };
+    let late = View { may_confirm: Err(MayNot::NoToken), ..deletion() };
+    put(pages, "operation-kin", &shown(&val, kin, Fault::default()));
+    put(pages, "operation-no-token", &shown(&val, late, Fault::default()));
     put(pages, "operation-own", &shown(&alice, own, Fault::default()));
     for (name, view) in [
         ("wait", View { may_cancel: true, ..deletion() }),

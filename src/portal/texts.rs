@@ -46,6 +46,13 @@ impl Texts {
         self.find(&format!("{family}.{word}"))
     }
 
+    /// The words of a family, sorted.
+    #[cfg(test)]
+    pub fn words_of(self, family: &str) -> Vec<&'static str> {
+        let keys = self.catalogue().keys();
+        keys.filter_map(|key| key.strip_prefix(family)?.strip_prefix('.')).collect()
+    }
+
     fn find(self, key: &str) -> Option<&'static str> {
         self.catalogue().get(key).map(String::as_str)
     }

@@ -6,8 +6,9 @@ use http::StatusCode;
 
 use super::here::{Here, OperationId};
 use super::hold::{in_language, is_moving};
-use super::operation::{ShownNotice, is_requester, reason_words, state_word};
+use super::operation::{ShownNotice, is_requester};
 use super::page::{self, Page};
+use super::said;
 use super::show::{Moment, span};
 use super::texts::Texts;
 use super::{Refused, Visit};
@@ -55,12 +56,12 @@ impl WaitPage {
         let t = Texts::of_language(visit.language);
         let moving = is_moving(view.state);
         let title = in_language(t.language(), &view.title_en, &view.title_fr);
-        let state = state_word(view.state, t);
+        let state = (view.state.as_str(), said::state(view.state, t));
         Self {
             page: Page::new(visit, Some(csrf), title.to_owned()).refreshing(moving.then_some(AGAIN)),
-            what: t.of("wait-what", state.0).unwrap_or_default(),
+            what: said::wait(view.state, t),
             state,
-            why: view.reason.as_deref().map(|reason| reason_words(reason, t)),
+            why: view.reason.as_deref().map(|reason| said::reason(view.state, reason, t)),
             asked: Moment::of(view.created_at, t),
             left: span(view.expires_at.since(visit.now)),
             left_secs: view.expires_at.since(visit.now).as_secs(),

@@ -47,7 +47,9 @@ impl Store {
         self.execute(query.bind(operation)).await.map(drop)
     }
 
-    /// Puts a new token in the place of a validator's old one, while the operation waits; keeps the count of tries. At most one per `not_before` (the last `issued_at` must be before it).
+    /// Gives a validator a token while the operation waits, in the place of their old one if there is one (whoever became a
+    /// validator later has none); keeps the count of tries. At most one per `not_before` (the last `issued_at` must be before
+    /// it), and none for whoever confirmed already: false then, and when it does not wait any more.
     pub async fn replace_token(
         &self,
         operation: &str,
@@ -57,20 +59,9 @@ impl Store {
         events: &[NewEvent],
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        if tx.hold_waiting(operation, token.issued_at).await?.is_none() {
-            return Ok(false);
-        }
-        let replace = sqlx::query(
-            "UPDATE operation_tokens SET digest = $3, issued_at = $4, expires_at = $5 \
-             WHERE operation = $1 AND validator = $2 AND issued_at < $6",
-        )
-        .bind(operation)
-        .bind(token.validator.to_string())
-        .bind(token.digest.as_bytes().to_vec())
-        .bind(token.issued_at.as_millis())
-        .bind(token.expires_at.as_millis())
-        .bind(not_before.as_millis());
-        if tx.execute(replace).await? == 0 {
+        if tx.hold_waiting(operation, token.issued_at).await?.is_none()
+            || !tx.put_token(operation, token, not_before).await?
+        {
             return Ok(false);
         }
         tx.drop_token_messages(operation, Some(token.validator)).await?;
@@ -118,6 +109,30 @@ impl Tx<'_> {
         .bind(token.issued_at.as_millis())
         .bind(token.expires_at.as_millis());
         self.execute(insert).await.map(drop)
+    }
+
+    /// A validator's only token; the row of the operation must be held, so that of two at once one is first. False when they
+    /// confirmed already, or have one that was not issued before `not_before`.
+    async fn put_token(
+        &mut self,
+        operation: &str,
+        token: &TokenRow,
+        not_before: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let put = sqlx::query(
+            "INSERT INTO operation_tokens (operation, validator, digest, issued_at, expires_at) \
+             SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS \
+             (SELECT 1 FROM operation_confirmations WHERE operation = $1 AND validator = $2) \
+             ON CONFLICT (operation, validator) DO UPDATE SET digest = excluded.digest, issued_at = excluded.issued_at, \
+             expires_at = excluded.expires_at WHERE operation_tokens.issued_at < $6",
+        )
+        .bind(operation)
+        .bind(token.validator.to_string())
+        .bind(token.digest.as_bytes().to_vec())
+        .bind(token.issued_at.as_millis())
+        .bind(token.expires_at.as_millis())
+        .bind(not_before.as_millis());
+        Ok(self.execute(put).await? > 0)
     }
 
     /// The operation leaves `waiting`: nobody's token is worth anything, and none is sent any more.

@@ -17,6 +17,7 @@ pub mod changes;
 mod confirm;
 mod engine;
 mod error;
+pub mod failure;
 pub mod lease;
 pub mod lockouts;
 mod open;

@@ -1,11 +1,8 @@
 //! Operations as rows: their columns, and their states as words.
 
-use std::str::FromStr;
-
 use super::StoreError;
 use super::operations::{OperationRow, State};
 use super::sql::{Row, Tx};
-use crate::identity::UnknownWord;
 use crate::secret::Sealed;
 use crate::time::Timestamp;
 
@@ -78,45 +75,9 @@ impl Tx<'_> {
 // === impl State ===
 
 impl State {
-    /// Every state, in the order an operation may walk them.
-    pub const ALL: [Self; 9] = [
-        Self::Waiting,
-        Self::Confirmed,
-        Self::Sending,
-        Self::Done,
-        Self::Denied,
-        Self::Expired,
-        Self::Cancelled,
-        Self::Withdrawn,
-        Self::Unknown,
-    ];
-
-    /// As the store and interface.md write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Confirmed => "confirmed",
-            Self::Sending => "sending",
-            Self::Done => "done",
-            Self::Denied => "denied",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-            Self::Withdrawn => "withdrawn",
-            Self::Unknown => "unknown",
-        }
-    }
-
     /// Whether no arrow leads away from it.
     pub const fn is_final(self) -> bool {
         !matches!(self, Self::Waiting | Self::Confirmed | Self::Sending)
-    }
-}
-
-impl FromStr for State {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(UnknownWord)
     }
 }
 

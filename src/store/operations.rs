@@ -10,20 +10,29 @@ use crate::identity::{SessionId, UserId};
 use crate::secret::{OperationTokenDigest, Sealed};
 use crate::time::Timestamp;
 
-/// Where an operation stands. `waiting → confirmed → sending → done`; side exits `denied expired cancelled withdrawn unknown`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the words are interface.md's")]
-pub enum State {
-    Waiting,
-    Confirmed,
-    Sending,
-    Done,
-    Denied,
-    Expired,
-    Cancelled,
-    Withdrawn,
-    Unknown,
+words! {
+    /// Where an operation stands. `waiting → confirmed → sending → done`; side exits `denied expired cancelled withdrawn
+    /// unknown`. In the order an operation may walk them.
+    pub enum State {
+        /// For its confirmations.
+        Waiting = "waiting",
+        /// It has them, and is about to be sent.
+        Confirmed = "confirmed",
+        /// Bytes may have left.
+        Sending = "sending",
+        /// The backend answered.
+        Done = "done",
+        /// A validator said no.
+        Denied = "denied",
+        /// Nobody confirmed in time.
+        Expired = "expired",
+        /// By its requester, a command, or too many wrong tokens.
+        Cancelled = "cancelled",
+        /// What it stood on is gone.
+        Withdrawn = "withdrawn",
+        /// It may or may not have arrived.
+        Unknown = "unknown",
+    }
 }
 
 /// The captured request, encoded by `operation::capture`, sealed.
@@ -236,7 +245,7 @@ impl Store {
         // One moment for all states: an operation that moves meanwhile is neither missed nor listed twice.
         let mut snapshot = self.snapshot().await?;
         let mut found = Vec::new();
-        for state in State::ALL.into_iter().filter(wanted) {
+        for state in State::ALL.iter().filter(|state| wanted(state)) {
             let query = sqlx::query(select_slim!("WHERE state = $1 ORDER BY created_at DESC, id DESC LIMIT $2"));
             let rows = snapshot.rows(query.bind(state.as_str()).bind(limit)).await?;
             for row in &rows {

@@ -3,14 +3,13 @@
 //! `queued → sending → sent | failed | uncertain`, and back to `queued` when the provider plainly did not take it. What
 //! carries a token is dropped, unsent, as soon as that token is worth nothing.
 
-use std::str::FromStr;
-
 use uuid::Uuid;
 
 use super::changes::Change;
+use super::failure::Failure;
 use super::sql::{Row, Tx};
 use super::{Store, StoreError};
-use crate::identity::{UnknownWord, UserId};
+use crate::identity::UserId;
 use crate::secret::Sealed;
 use crate::time::Timestamp;
 
@@ -18,29 +17,30 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub struct Message;
 
-/// By which channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "plain")]
-pub enum Channel {
-    Sms,
-    Mail,
+words! {
+    /// By which channel.
+    pub enum Channel {
+        /// To a telephone.
+        Sms = "sms",
+        /// To a mailbox.
+        Mail = "mail",
+    }
 }
 
-/// Where a message stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OutboxState {
-    /// To be sent at `next_at`.
-    Queued,
-    /// Handed to the provider, no word yet; found so at start-up: uncertain.
-    Sending,
-    /// The provider accepted it.
-    Sent,
-    /// Given up: refused, or its time is over.
-    Failed,
-    /// May or may not have been accepted; never sent again by itself.
-    Uncertain,
+words! {
+    /// Where a message stands.
+    pub enum OutboxState {
+        /// To be sent at `next_at`.
+        Queued = "queued",
+        /// Handed to the provider, no word yet; found so at start-up: uncertain.
+        Sending = "sending",
+        /// The provider accepted it.
+        Sent = "sent",
+        /// Given up: refused, or its time is over.
+        Failed = "failed",
+        /// May or may not have been accepted; never sent again by itself.
+        Uncertain = "uncertain",
+    }
 }
 
 /// A message to be stored.
@@ -82,8 +82,8 @@ pub struct OutboxRow {
     pub next_at: Timestamp,
     pub deadline: Timestamp,
     pub created_at: Timestamp,
-    /// The last failure, for people; no numbers, no payload.
-    pub error: Option<String>,
+    /// The last failure.
+    pub error: Option<Failure>,
 }
 
 macro_rules! select {
@@ -127,7 +127,7 @@ impl Store {
         id: Uuid,
         state: OutboxState,
         next_at: Timestamp,
-        error: Option<&str>,
+        error: Option<Failure>,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         let settle = sqlx::query(
@@ -137,7 +137,7 @@ impl Store {
         .bind(id.to_string())
         .bind(state.as_str())
         .bind(next_at.as_millis())
-        .bind(error.map(str::to_owned))
+        .bind(error.map(Failure::as_str))
         .bind(i64::from(state.is_final()));
         tx.execute(settle).await?;
         tx.drop_if_worthless(id).await?;
@@ -146,11 +146,9 @@ impl Store {
 
     /// At start-up: `sending → uncertain`; how many.
     pub async fn settle_interrupted_messages(&self) -> Result<u64, StoreError> {
-        let query = sqlx::query(
-            "UPDATE outbox SET state = 'uncertain', message = NULL, \
-             error = 'the gateway stopped while this was being sent' WHERE state = 'sending'",
-        );
-        self.execute(query).await
+        let query =
+            sqlx::query("UPDATE outbox SET state = 'uncertain', message = NULL, error = $1 WHERE state = 'sending'");
+        self.execute(query.bind(Failure::Interrupted.as_str())).await
     }
 
     /// About one operation, oldest first.
@@ -231,7 +229,8 @@ impl OutboxRow {
             next_at: row.time("next_at")?,
             deadline: row.time("deadline")?,
             created_at: row.time("created_at")?,
-            error: row.get("error")?,
+            // A word of a version that knows more of them is no reason to show nothing.
+            error: row.get::<Option<String>>("error")?.map(|word| word.parse().unwrap_or(Failure::OtherVersion)),
         })
     }
 }
@@ -239,50 +238,8 @@ impl OutboxRow {
 // === impl OutboxState ===
 
 impl OutboxState {
-    /// As the store writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Sending => "sending",
-            Self::Sent => "sent",
-            Self::Failed => "failed",
-            Self::Uncertain => "uncertain",
-        }
-    }
-
     /// Whether it is never sent (again).
     pub const fn is_final(self) -> bool {
         !matches!(self, Self::Queued | Self::Sending)
-    }
-}
-
-impl FromStr for OutboxState {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Queued, Self::Sending, Self::Sent, Self::Failed, Self::Uncertain]
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or(UnknownWord)
-    }
-}
-
-// === impl Channel ===
-
-impl Channel {
-    /// As the store writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sms => "sms",
-            Self::Mail => "mail",
-        }
-    }
-}
-
-impl FromStr for Channel {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Sms, Self::Mail].into_iter().find(|channel| channel.as_str() == text).ok_or(UnknownWord)
     }
 }

@@ -1,7 +1,7 @@
 //! Asking: what is stored, who is told.
 
 use vantail::identity::Right;
-use vantail::operation::{OperationError, State};
+use vantail::operation::{MayNot, OperationError, State};
 use vantail::store::operations::MOST_WAITING;
 
 use crate::installation::{Installation, Wish};
@@ -94,7 +94,7 @@ async fn who_was_switched_off_meanwhile_asks_for_nothing() {
     let alice = gate.signed_in("alice").await;
     gate.accounts.disable(alice.user.id, &gate.origin()).await.unwrap();
     let refused = gate.ask_for(&alice, Wish::default()).await;
-    assert!(matches!(refused, Err(OperationError::NotAllowed("rights-lost"))), "{refused:?}");
+    assert!(matches!(refused, Err(OperationError::NotAllowed(MayNot::RightsLost))), "{refused:?}");
 }
 
 #[tokio::test]

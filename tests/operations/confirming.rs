@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use vantail::account::Edit;
 use vantail::identity::Right;
-use vantail::operation::{ConfirmError, OperationError, State};
+use vantail::operation::{ConfirmError, MayNot, OperationError, State};
 
 use crate::installation::{Installation, MINUTE, Wish};
 
@@ -48,13 +49,12 @@ async fn hold_4_the_requester_and_kin_are_refused_by_the_server() {
     gate.add("twin", "+33600000001", &[], &[Right::TokenValidator]).await;
     let id = gate.ask(&alice).await.id;
     let other_session = gate.signed_in("alice").await;
-    for (who, word) in
-        [(&alice, "requester"), (&other_session, "requester"), (&gate.signed_in("twin").await, "shared-contact")]
-    {
+    let twin = gate.signed_in("twin").await;
+    for (who, why) in [(&alice, MayNot::Requester), (&other_session, MayNot::Requester), (&twin, MayNot::SharesPhone)] {
         let token = gate.token(&id, &gate.signed_in("val").await).await;
         let refused = gate.confirm(&id, who, &token).await.unwrap_err();
         assert!(
-            matches!(refused, ConfirmError::Operation(OperationError::NotAllowed(said)) if said == word),
+            matches!(refused, ConfirmError::Operation(OperationError::NotAllowed(said)) if said == why),
             "{refused}"
         );
     }
@@ -72,7 +72,10 @@ async fn a_validator_who_must_have_a_second_factor_confirms_with_one() {
     let token = gate.token(&id, &val).await;
     val.second_factor_at = None;
     let refused = gate.confirm(&id, &val, &token).await.unwrap_err();
-    assert!(matches!(refused, ConfirmError::Operation(OperationError::NotAllowed("needs-second-factor"))), "{refused}");
+    assert!(
+        matches!(refused, ConfirmError::Operation(OperationError::NotAllowed(MayNot::NeedsSecondFactor))),
+        "{refused}"
+    );
 }
 
 #[tokio::test]
@@ -172,7 +175,7 @@ async fn a_right_token_gives_its_try_back() {
     gate.clock.advance(MINUTE);
     assert_eq!(gate.store.operation(&id).await.unwrap().unwrap().tries, 0);
     let again = gate.confirm(&id, &val, &token).await.unwrap_err();
-    assert!(matches!(again, ConfirmError::Operation(OperationError::NotAllowed("already-confirmed"))), "{again}");
+    assert!(matches!(again, ConfirmError::Operation(OperationError::NotAllowed(MayNot::AlreadyConfirmed))), "{again}");
     let token = gate.token(&id, &bob).await;
     assert_eq!(gate.confirm(&id, &bob, &token).await.unwrap(), State::Confirmed);
     assert_eq!(gate.operations.wait(&id, &alice, MINUTE).await.unwrap(), State::Done);
@@ -234,7 +237,7 @@ async fn one_denial_is_final_and_the_requester_reads_why() {
     let id = gate.ask(&alice).await.id;
     let token = gate.token(&id, &bob).await;
     let missing = gate.operations.deny(&id, &val, " \n", &gate.origin()).await.unwrap_err();
-    assert!(matches!(missing, OperationError::NotAllowed("reason-missing")), "{missing}");
+    assert!(matches!(missing, OperationError::NotAllowed(MayNot::ReasonMissing)), "{missing}");
     gate.operations.deny(&id, &val, "wrong customer", &gate.origin()).await.unwrap();
     assert_eq!(gate.state(&id).await, (State::Denied, Some("wrong customer".to_owned())));
     let refused = gate.confirm(&id, &bob, &token).await.unwrap_err();
@@ -293,6 +296,49 @@ async fn hold_4_one_person_with_two_accounts_confirms_once() {
     let (first, second) = (gate.token(&id, &val).await, gate.token(&id, &twin).await);
     assert_eq!(gate.confirm(&id, &val, &first).await.unwrap(), State::Waiting);
     let refused = gate.confirm(&id, &twin, &second).await.unwrap_err();
-    assert!(matches!(refused, ConfirmError::Operation(OperationError::NotAllowed("shared-contact"))), "{refused}");
+    assert!(matches!(refused, ConfirmError::Operation(OperationError::NotAllowed(MayNot::KinConfirmed))), "{refused}");
     assert_eq!((gate.state(&id).await.0, gate.backend.count()), (State::Waiting, 0));
+}
+
+#[tokio::test]
+async fn who_becomes_a_validator_after_the_asking_gets_a_token_and_confirms() {
+    let gate = Installation::new().await;
+    let (alice, val) = (gate.signed_in("alice").await, gate.signed_in("val").await);
+    gate.add("pat", "", &[], &[Right::TokenValidator]).await;
+    let id = gate.ask_for(&alice, Wish { target: "/admin/both", ..Wish::default() }).await.unwrap().id;
+    assert!(matches!(gate.confirm(&id, &val, "0000-0000").await, Err(ConfirmError::WrongToken { left: 4 })));
+
+    let (carol, pat) = (gate.signed_in("carol").await, gate.signed_in("pat").await);
+    let renew = async |who| gate.operations.new_token(&id, who, &gate.origin()).await;
+    assert!(matches!(renew(&carol).await, Err(OperationError::NotFound)));
+    assert!(matches!(renew(&pat).await, Err(OperationError::NotAllowed(MayNot::NoPhone))));
+    gate.accounts.grant(carol.user.id, Right::TokenValidator, &gate.origin()).await.unwrap();
+    gate.edit(&pat, Edit { phone: Some(Some("+33600000009".to_owned())), ..Edit::default() }).await;
+    for (who, state) in [(&carol, State::Waiting), (&pat, State::Confirmed)] {
+        let missing = gate.confirm(&id, who, "AAAA-AAAA").await.unwrap_err();
+        assert!(matches!(missing, ConfirmError::Operation(OperationError::NotAllowed(MayNot::NoToken))), "{missing}");
+        renew(who).await.unwrap();
+        assert!(matches!(renew(who).await, Err(OperationError::TooSoon(_))), "one token a minute");
+        let token = gate.token(&id, who).await;
+        assert_eq!(gate.confirm(&id, who, &token).await.unwrap(), state);
+    }
+    assert_eq!(gate.store.operation(&id).await.unwrap().unwrap().tries, 1, "the count of tries stays");
+}
+
+#[tokio::test]
+async fn who_may_not_confirm_gets_no_new_token() {
+    let gate = Installation::new().await;
+    let (alice, val) = (gate.signed_in("alice").await, gate.signed_in("val").await);
+    gate.add("kin", "+33600000002", &[], &[Right::TokenValidator]).await;
+    gate.add("twin", "+33600000001", &[], &[Right::TokenValidator]).await;
+    let id = gate.ask_for(&alice, Wish { target: "/admin/both", ..Wish::default() }).await.unwrap().id;
+    let token = gate.token(&id, &val).await;
+    gate.confirm(&id, &val, &token).await.unwrap();
+    gate.clock.advance(2 * MINUTE);
+    for (name, why) in [("val", MayNot::AlreadyConfirmed), ("kin", MayNot::KinConfirmed), ("twin", MayNot::SharesPhone)]
+    {
+        let person = gate.signed_in(name).await;
+        let refused = gate.operations.new_token(&id, &person, &gate.origin()).await.unwrap_err();
+        assert!(matches!(refused, OperationError::NotAllowed(said) if said == why), "{name}: {refused}");
+    }
 }

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use vantail::notify::sms::Sms;
-use vantail::notify::{Sent, Worker};
+use vantail::notify::{Sent, Trouble, Worker};
+use vantail::store::failure::Failure;
 use vantail::store::outbox::{Channel, OutboxState};
 
 use crate::installation::{Installation, MINUTE};
@@ -72,7 +73,7 @@ impl AtWork {
 }
 
 /// Waits until no SMS about `id` is queued or being sent.
-async fn settled(gate: &Installation, id: &str) -> Vec<(OutboxState, i64, Option<String>)> {
+async fn settled(gate: &Installation, id: &str) -> Vec<(OutboxState, i64, Option<Failure>)> {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     loop {
         let rows = gate.store.messages_of(id).await.unwrap();
@@ -107,7 +108,7 @@ async fn every_validator_gets_one_sms_however_many_workers_there_are() {
 #[tokio::test]
 async fn what_was_surely_not_accepted_is_tried_again_until_it_is() {
     let gate = Installation::new().await;
-    let busy = || Sent::NotNow("the provider answered 503".to_owned());
+    let busy = || Sent::NotNow(Trouble::new(Failure::Busy, "the provider answered 503"));
     let provider = Provider::saying([busy(), busy(), busy()]);
     let worker = at_work(&gate, Some(provider.clone()));
     let id = gate.ask(&gate.signed_in("alice").await).await.id;
@@ -120,7 +121,7 @@ async fn what_was_surely_not_accepted_is_tried_again_until_it_is() {
 #[tokio::test]
 async fn what_may_have_been_accepted_is_never_sent_again() {
     let gate = Installation::new().await;
-    let lost = || Sent::Unknown("the provider did not answer in time".to_owned());
+    let lost = || Sent::Unknown(Trouble::new(Failure::NoAnswer, "the provider did not answer in time"));
     let provider = Provider::saying([lost(), lost()]);
     let worker = at_work(&gate, Some(provider.clone()));
     let id = gate.ask(&gate.signed_in("alice").await).await.id;
@@ -138,7 +139,7 @@ async fn without_a_provider_it_is_said_that_nothing_was_sent() {
     let id = gate.ask(&gate.signed_in("alice").await).await.id;
     let states = settled(&gate, &id).await;
     worker.stop().await;
-    let failed = (OutboxState::Failed, 1, Some("no SMS provider is configured".to_owned()));
+    let failed = (OutboxState::Failed, 1, Some(Failure::NotConfigured));
     assert_eq!(states, vec![failed; 2]);
 }
 

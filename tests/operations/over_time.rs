@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vantail::account::Edit;
 use vantail::identity::Right;
-use vantail::operation::{ConfirmError, OperationError, State};
+use vantail::operation::{ConfirmError, MayNot, OperationError, State};
 use vantail::store::sessions::{SessionRow, Stage};
 
 use crate::installation::{BEGIN, Installation, MINUTE, Wish};
@@ -100,7 +100,7 @@ async fn a_token_that_ran_out_is_not_taken_and_costs_no_try() {
     let token = gate.token(&id, &val).await;
     gate.clock.advance(2 * MINUTE);
     let late = gate.confirm(&id, &val, &token).await.unwrap_err();
-    assert!(matches!(late, ConfirmError::Operation(OperationError::NotAllowed("token-expired"))), "{late}");
+    assert!(matches!(late, ConfirmError::Operation(OperationError::NotAllowed(MayNot::TokenExpired))), "{late}");
     gate.operations.new_token(&id, &val, &gate.origin()).await.unwrap();
     let token = gate.token(&id, &val).await;
     assert_eq!(gate.confirm(&id, &val, &token).await.unwrap(), State::Confirmed);

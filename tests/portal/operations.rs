@@ -6,6 +6,9 @@ use std::time::Duration;
 use http::StatusCode;
 use vantail::operation::State;
 use vantail::portal::Language;
+use vantail::store::failure::Failure;
+use vantail::store::outbox::OutboxState;
+use vantail::time::Clock as _;
 
 use crate::gate::{Gate, PASSWORD};
 
@@ -265,4 +268,26 @@ async fn a_french_validator_reads_the_french_name() {
     val.language = Language::Fr;
     let page = val.opens(&page_of(&id)).await;
     assert!(page.body.contains("Supprimer le client 42") && page.body.contains("Confirmer l’opération"));
+}
+
+#[tokio::test]
+async fn why_an_sms_did_not_arrive_is_said_in_the_readers_language() {
+    let gate = Gate::new().await;
+    let mut alice = gate.signed_in("alice").await;
+    let mut val = gate.signed_in("val").await;
+    let id = gate.held_by(&alice).await;
+    let sms = gate.store.messages_of(&id).await.unwrap().remove(0);
+    let now = gate.clock.now();
+    assert!(gate.store.claim_message(sms.id, now).await.unwrap());
+    gate.store.settle_message(sms.id, OutboxState::Failed, now, Some(Failure::NotConfigured)).await.unwrap();
+    for (language, words) in [
+        (Language::En, "was not delivered (sending is not set up here: tell an administrator)"),
+        (Language::Fr, "n’a pas été remis (l’envoi n’est pas configuré ici\u{a0}: prévenez un administrateur)"),
+    ] {
+        (alice.language, val.language) = (language, language);
+        for page in [alice.opens(&format!("{}/wait", page_of(&id))).await, val.opens(&page_of(&id)).await] {
+            assert!(page.body.contains(words), "{words} is not on the page: {}", page.body);
+            assert!(!page.body.contains("not-configured"), "{}", page.body);
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use vantail::identity::UserId;
 use vantail::store::changes::Change;
+use vantail::store::failure::Failure;
 use vantail::store::operations::{
     Confirmed, Inserted, MOST_WAITING, Move, NewConfirmation, OperationRow, Outcome, State, TokenRow,
 };
@@ -26,6 +27,8 @@ both!(
     hold_8_nothing_is_confirmed_when_its_time_is_over,
     hold_8_a_new_token_ends_the_old_one_and_keeps_the_count_of_tries,
     a_token_is_replaced_at_most_once_at_a_time,
+    who_became_a_validator_later_gets_a_token_too_and_of_many_at_once_one,
+    hold_5_who_has_confirmed_gets_no_token_any_more,
     an_arrow_is_walked_once_and_only_from_where_it_begins,
     leaving_the_waiting_state_ends_tokens_and_their_unsent_messages,
     a_delivery_is_finished_once_and_keeps_the_answer_for_its_time,
@@ -243,10 +246,42 @@ async fn a_token_is_replaced_at_most_once_at_a_time(base: Arc<Base>) {
     })
     .await;
     assert_eq!(results.into_iter().filter(|replaced| *replaced).count(), 1);
-    let stranger = token("1", UserId(made::id()), later);
-    assert!(!base.store.replace_token("1", &stranger, later, &[], &[]).await.unwrap());
     let expired = token("1", validator, NOW.plus(minutes(15)));
     assert!(!base.store.replace_token("1", &expired, expired.issued_at, &[], &[]).await.unwrap());
+}
+
+async fn who_became_a_validator_later_gets_a_token_too_and_of_many_at_once_one(base: Arc<Base>) {
+    held(&base, "1", 1, 1).await;
+    base.store.reserve_token_try("1", 5).await.unwrap();
+    let newcomer = UserId(made::id());
+    let results = at_once(20, |_| {
+        let base = Arc::clone(&base);
+        async move {
+            let given = token("1", newcomer, NOW);
+            let sms = message(newcomer, Some("1"), true);
+            let renewed = [event("token.renewed")];
+            let stored = base.store.replace_token("1", &given, NOW, &[sms], &renewed).await.unwrap();
+            stored.then_some(given)
+        }
+    })
+    .await;
+    let given: Vec<_> = results.into_iter().flatten().collect();
+    assert_eq!(given.len(), 1, "one token, one SMS");
+    assert_eq!(base.store.messages_of("1").await.unwrap().len(), 1);
+    assert_eq!(base.store.operation("1").await.unwrap().unwrap().tries, 1, "the count of tries stays");
+    let confirmed = base.store.confirm_operation(&confirmation("1", &given[0], NOW), &[], (&[], &[])).await.unwrap();
+    assert_eq!(confirmed, Confirmed::Quorum);
+    let late = token("1", UserId(made::id()), NOW);
+    assert!(!base.store.replace_token("1", &late, NOW, &[], &[]).await.unwrap(), "it waits no more");
+}
+
+async fn hold_5_who_has_confirmed_gets_no_token_any_more(base: Arc<Base>) {
+    let (_, tokens) = held(&base, "1", 2, 2).await;
+    let confirmed = base.store.confirm_operation(&confirmation("1", &tokens[0], NOW), &[], (&[], &[])).await.unwrap();
+    assert_eq!(confirmed, Confirmed::Counted(1));
+    let again = token("1", tokens[0].validator, NOW.plus(minutes(2)));
+    assert!(!base.store.replace_token("1", &again, again.issued_at, &[], &[]).await.unwrap());
+    assert!(base.store.operation_token("1", tokens[0].validator).await.unwrap().is_none());
 }
 
 async fn an_arrow_is_walked_once_and_only_from_where_it_begins(base: Arc<Base>) {
@@ -285,7 +320,7 @@ async fn leaving_the_waiting_state_ends_tokens_and_their_unsent_messages(base: A
             left.iter().map(|row| (row.id, row.state)).collect::<Vec<_>>(),
             [(messages[0].id, OutboxState::Sending)]
         );
-        base.store.settle_message(messages[0].id, OutboxState::Queued, NOW, Some("busy")).await.unwrap();
+        base.store.settle_message(messages[0].id, OutboxState::Queued, NOW, Some(Failure::Busy)).await.unwrap();
         assert!(base.store.messages_of(id).await.unwrap().is_empty(), "a worthless token is tried again");
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use vantail::identity::UserId;
 use vantail::store::changes::Change;
+use vantail::store::failure::Failure;
 use vantail::store::outbox::OutboxState;
 
 use crate::base::{Base, at_once, both};
@@ -55,10 +56,10 @@ async fn a_retry_waits_and_counts(base: Arc<Base>) {
     for attempt in 1..4 {
         let at = NOW.plus(minutes(attempt));
         assert!(base.store.claim_message(new.id, at).await.unwrap());
-        base.store.settle_message(new.id, OutboxState::Queued, at.plus(minutes(1)), Some("busy")).await.unwrap();
+        base.store.settle_message(new.id, OutboxState::Queued, at.plus(minutes(1)), Some(Failure::Busy)).await.unwrap();
         assert!(base.store.due_messages(at, 9).await.unwrap().is_empty());
         let due = base.store.due_messages(at.plus(minutes(1)), 9).await.unwrap();
-        assert_eq!((due[0].attempts, due[0].error.as_deref()), (i64::try_from(attempt).unwrap(), Some("busy")));
+        assert_eq!((due[0].attempts, due[0].error), (i64::try_from(attempt).unwrap(), Some(Failure::Busy)));
     }
 }
 
@@ -86,7 +87,10 @@ async fn what_a_dead_process_was_sending_is_uncertain_and_never_sent_again(base:
     let after_restart = base.another().await;
     assert_eq!(after_restart.settle_interrupted_messages().await.unwrap(), 1);
     let row = after_restart.messages_of("1").await.unwrap().remove(0);
-    assert_eq!((row.state, row.message.is_none(), row.error.is_some()), (OutboxState::Uncertain, true, true));
+    assert_eq!(
+        (row.state, row.message.is_none(), row.error),
+        (OutboxState::Uncertain, true, Some(Failure::Interrupted))
+    );
     assert_eq!(after_restart.due_messages(NOW.plus(minutes(60)), 9).await.unwrap().len(), 1);
     assert!(!after_restart.claim_message(new.id, NOW).await.unwrap());
     after_restart.close().await;

@@ -16,9 +16,11 @@ mod request;
 pub(super) use redact::Redaction;
 pub(super) use request::{headers, target};
 
+use super::MayNot;
 use crate::identity::{Amr, User};
+use crate::store::failure::Failure;
 use crate::store::operations::State;
-use crate::store::outbox::OutboxState;
+use crate::store::outbox::{Channel, OutboxState};
 use crate::time::Timestamp;
 
 pub(super) use body::body;
@@ -83,8 +85,12 @@ pub struct View {
     pub notices: Vec<NoticeState>,
     /// The backend's status, when done.
     pub status: Option<i64>,
-    /// Whether this viewer may confirm, and if not, the stable word why.
-    pub may_confirm: Result<(), &'static str>,
+    /// Whether this viewer may confirm, with the token they have; else why not. In lists nobody may.
+    pub may_confirm: Result<(), MayNot>,
+    /// Whether this viewer may deny.
+    pub may_deny: Result<(), MayNot>,
+    /// Whether this viewer may have a new token.
+    pub may_renew: Result<(), MayNot>,
     /// Whether this viewer may cancel.
     pub may_cancel: bool,
     /// Whether this viewer must give a second factor again before confirming.
@@ -142,12 +148,12 @@ pub struct Part {
 /// How telling somebody went.
 #[derive(Debug, Clone)]
 pub struct NoticeState {
-    /// `sms` or `mail`.
-    pub channel: &'static str,
+    /// By which channel.
+    pub channel: Channel,
     /// The user name.
     pub to: String,
     /// Where the message stands.
     pub state: OutboxState,
     /// The last failure.
-    pub error: Option<String>,
+    pub error: Option<Failure>,
 }

@@ -139,6 +139,23 @@ fn hold_2_nothing_captured_becomes_markup_and_what_is_hidden_shows() {
 }
 
 #[test]
+fn who_may_not_confirm_is_told_why_in_the_place_of_the_form() {
+    let pages = all(Language::En);
+    for (name, wanted, may) in [
+        ("operation-own", "You asked for this yourself", ["cancel"].as_slice()),
+        ("operation-kin", "Somebody who shares your phone number or mail address", &["deny"]),
+        ("operation-no-token", "You have no token for this operation yet", &["new-token", "deny"]),
+    ] {
+        let page = &pages[name];
+        assert!(page.contains(wanted), "{name}: {page}");
+        for act in ["confirm", "new-token", "deny", "cancel"] {
+            let offered = page.contains(&format!("action=\"/secure/operations/48271935/{act}\""));
+            assert_eq!(offered, may.contains(&act), "{name}: {act}");
+        }
+    }
+}
+
+#[test]
 fn every_refusal_says_what_happened_and_what_to_do_in_both_languages() {
     for language in [Language::En, Language::Fr] {
         let t = Texts::of_language(language);
@@ -148,6 +165,14 @@ fn every_refusal_says_what_happened_and_what_to_do_in_both_languages() {
                 assert!(text.len() > 5, "{family}.{} says nothing", refused.word());
             }
         }
+    }
+}
+
+#[test]
+fn every_refusal_is_in_the_documentation_for_programs() {
+    let api = include_str!("../../../docs/api.md");
+    for refused in every_refusal() {
+        assert!(api.contains(&format!("`{}`", refused.word())), "{} is not in docs/api.md", refused.word());
     }
 }
 

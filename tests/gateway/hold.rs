@@ -1,4 +1,5 @@
-//! Held operations: HOLD-1 to HOLD-12 (HOLD-13 kills processes, in `tests/crash`; HOLD-14 is with the paths).
+//! Held operations: HOLD-1 to HOLD-12 (HOLD-13 kills processes, in `tests/crash`; HOLD-14 is with the paths). What happens
+//! while one waits is in `waiting`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,11 +11,13 @@ use vantail::account::Edit;
 use vantail::demo::inbox::{Channel, Conduct};
 use vantail::identity::Right;
 
-use crate::client::Answer;
 use crate::support::backend::{Behaviour, Reply};
 use crate::world::{PASSWORD, Person, World, add};
 
-const DELETE: &str = "/admin/ops/1?name=42";
+/// What is held, for whoever may ask.
+pub const DELETE: &str = "/admin/ops/1?name=42";
+/// Where a page takes a token.
+pub const TOKEN_FIELD: &str = "name=\"token\"";
 
 /// The `Content-Digest` of a body (RFC 9530).
 fn content_digest(body: &[u8]) -> String {
@@ -22,14 +25,15 @@ fn content_digest(body: &[u8]) -> String {
 }
 
 /// alice asked, val's token came.
-async fn held(world: &World) -> (Person<'_>, Person<'_>, String, String) {
+pub async fn held(world: &World) -> (Person<'_>, Person<'_>, String, String) {
     let (alice, val) = (world.signed_in("alice").await, world.signed_in("val").await);
     let id = alice.asks("POST", DELETE, r#"{"because":"duplicate"}"#).await;
     let token = val.token(&id).await;
     (alice, val, id, token)
 }
 
-async fn delivered(alice: &Person<'_>, val: &Person<'_>, id: &str, token: &str) {
+/// val confirms, and it is done.
+pub async fn delivered(alice: &Person<'_>, val: &Person<'_>, id: &str, token: &str) {
     let answer = val.confirms(id, token).await;
     assert_eq!(answer.status, 303, "{}", answer.text());
     alice.sees(id, "done").await;
@@ -190,8 +194,12 @@ async fn hold_4_nobody_confirms_their_own() {
     val.token(&id).await;
     let told: Vec<_> = world.sms().into_iter().filter(|sms| sms.text.contains(&id)).map(|sms| sms.to).collect();
     assert_eq!(told, ["+33639980013"], "only val is told");
-    for person in [bob, world.signed_in("nina").await] {
+    for (person, why) in
+        [(bob, "You asked for this yourself"), (world.signed_in("nina").await, "You share a phone number")]
+    {
         let page = person.client.get(&format!("/secure/operations/{id}")).await;
+        assert!(!page.text().contains(TOKEN_FIELD), "{} is shown the form", person.name);
+        assert!(page.text().contains(why), "{}: {}", person.name, page.text());
         let csrf = page.hidden("csrf").unwrap_or_default();
         let token = val.token(&id).await;
         let target = format!("/secure/operations/{id}/confirm");
@@ -200,6 +208,27 @@ async fn hold_4_nobody_confirms_their_own() {
     }
     assert_eq!(val.state(&id).await["state"], "waiting");
     assert_eq!(world.backend.count(), 0);
+}
+
+#[tokio::test]
+async fn hold_4_one_person_with_two_accounts_is_told_why_they_do_not_confirm_twice() {
+    let world = World::builder().hold("confirmations = 2").start().await;
+    let twin = ("vic", &["staff"][..], &[Right::TokenValidator][..], Some("+33639980013"), true);
+    add(&world.tools, &world.operator(), twin).await;
+    let (_alice, val, id, _either) = held(&world).await;
+    let vic = world.signed_in("vic").await;
+    let to_val = format!("val: confirm \"Operation on 42\" (operation {id}");
+    let sms = world.inbox.wait_for(|sms| sms.text.starts_with(&to_val)).await.unwrap();
+    let token: String = sms.text.split_once("Token: ").unwrap().1.chars().take(9).collect();
+    let page = format!("/secure/operations/{id}");
+    assert!(vic.client.get(&page).await.text().contains(TOKEN_FIELD));
+    assert_eq!(val.confirms(&id, &token).await.status, 303);
+    for (person, why) in [(&val, "You have confirmed it already"), (&vic, "Somebody who shares your phone number")] {
+        let shown = person.client.get(&page).await;
+        assert!(!shown.text().contains(TOKEN_FIELD) && shown.text().contains(why), "{}: {}", person.name, shown.text());
+        assert!(!shown.text().contains("/new-token"), "{} is offered a token", person.name);
+    }
+    assert_eq!(val.state(&id).await["state"], "waiting");
 }
 
 #[tokio::test]
@@ -610,50 +639,6 @@ async fn h9_a_program_gets_202_and_then_the_answer() {
     let path = |url: &serde_json::Value| url.as_str().unwrap().trim_start_matches("https://gw.test").to_owned();
     assert_eq!(program.get(&path(&document["answer_url"])).await.status, 204);
     assert!(world.person("carol").client.get(&path(&document["status_url"])).await.is_not_forwarded());
-}
-
-#[tokio::test]
-async fn h9_prefer_wait_gives_the_answer_on_the_same_connection() {
-    let world = Arc::new(World::start().await);
-    let val = world.signed_in("val").await;
-    let alice = world.signed_in("alice").await;
-    world.backend.answer_with(Behaviour::Normal(Reply::new(200, "gone")));
-    let client = alice.client.twin();
-    let waiting = tokio::spawn(async move {
-        client
-            .send(
-                "DELETE",
-                DELETE,
-                &[("Prefer", "wait=15"), ("Sec-Fetch-Mode", "cors"), ("Accept", "application/json")],
-                b"",
-            )
-            .await
-    });
-    let sms = world.inbox.wait_for(|sms| sms.text.contains("Token: ")).await.unwrap();
-    let id = sms.text.split_once("(operation ").unwrap().1[..8].to_owned();
-    val.confirms(&id, &val.token(&id).await).await;
-    let answer: Answer = waiting.await.unwrap();
-    assert_eq!((answer.status, answer.text().as_str()), (200, "gone"));
-}
-
-#[tokio::test]
-async fn h9_prefer_wait_tells_a_program_that_it_was_denied() {
-    let world = Arc::new(World::start().await);
-    let val = world.signed_in("val").await;
-    let alice = world.signed_in("alice").await;
-    let program = crate::client::Client::new(world.gateway);
-    alice.client.cookies().iter().for_each(|(name, value)| program.set_cookie(name, value));
-    let waiting = tokio::spawn(async move { program.send("DELETE", DELETE, &[("Prefer", "Wait=15")], b"").await });
-    let sms = world.inbox.wait_for(|sms| sms.text.contains("Token: ")).await.unwrap();
-    let id = sms.text.split_once("(operation ").unwrap().1[..8].to_owned();
-    assert_eq!(val.denies(&id, "no").await.status, 303);
-    let answer: Answer = waiting.await.unwrap();
-    assert_eq!(answer.status, 409, "{}", answer.text());
-    let document = answer.json();
-    assert_eq!((&document["operation"], &document["state"]), (&id.as_str().into(), &"denied".into()));
-    assert!(document["reason"].as_str().unwrap().contains("no"), "{document}");
-    assert_eq!(answer.header("retry-after"), None);
-    assert_eq!(world.backend.count(), 0);
 }
 
 #[tokio::test]

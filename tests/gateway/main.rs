@@ -19,4 +19,5 @@ mod logs;
 mod paths;
 mod sessions;
 mod streams;
+mod waiting;
 mod web;

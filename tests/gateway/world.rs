@@ -16,7 +16,7 @@ use vantail::audit::Origin;
 use vantail::config::Config;
 use vantail::demo::inbox::{Channel, Inbox, Message};
 use vantail::identity::{Right, User};
-use vantail::secret::{Place, SecretText, SystemRandom, random_bytes};
+use vantail::secret::{Place, Random, SecretText, SystemRandom, random_bytes};
 use vantail::store::second_factors::SecondFactorRow;
 use vantail::time::{Clock, SettableClock, Timestamp};
 
@@ -52,6 +52,7 @@ pub struct Builder {
     hold: &'static str,
     backends: Option<String>,
     tls: bool,
+    random: Arc<dyn Random>,
 }
 
 /// Somebody with an account, in a browser or program of their own.
@@ -70,6 +71,7 @@ impl Default for Builder {
             hold: "",
             backends: None,
             tls: false,
+            random: Arc::new(SystemRandom),
         }
     }
 }
@@ -113,6 +115,12 @@ impl Builder {
         self
     }
 
+    /// Where the gateway's randomness comes from.
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
     /// The site's backend is this one instead of the recording one.
     pub fn in_front_of(mut self, backend: SocketAddr) -> Self {
         self.backends = Some(format!("backends = [\"http://{backend}\"]"));
@@ -130,7 +138,7 @@ impl Builder {
         let certificate = self.tls.then(|| write_certificate(folder.path()));
 
         let clock = SettableClock::at(BEGIN);
-        let tools = open(&file, clock.clone()).await;
+        let tools = open(&file, clock.clone(), self.random.clone()).await;
         people(&tools).await;
         let listeners = BoundTo::configured(&tools.config.listen).await.unwrap();
         let (gateway, tls) = (listeners.first_address().unwrap(), listeners.first_tls_address());
@@ -231,9 +239,9 @@ fn write_certificate(folder: &Path) -> String {
     made.cert.pem()
 }
 
-async fn open(config: &Path, clock: Arc<SettableClock>) -> Tools {
+async fn open(config: &Path, clock: Arc<SettableClock>, random: Arc<dyn Random>) -> Tools {
     let config = Config::load(Some(config)).unwrap_or_else(|faults| panic!("{faults:?}"));
-    let means = Means { clock, ..Means::of(&config).unwrap() };
+    let means = Means { clock, random, ..Means::of(&config).unwrap() };
     Tools::open(config, means).await.unwrap_or_else(|error| panic!("{error}: {error:?}"))
 }
 
@@ -400,7 +408,7 @@ impl World {
     /// Stops the gateway as an operator would, and starts it again on the same folder and port.
     pub async fn restart(&mut self) {
         self.stop().await;
-        self.tools = open(&self.folder.path().join("vantail.toml"), self.clock.clone()).await;
+        self.tools = open(&self.folder.path().join("vantail.toml"), self.clock.clone(), Arc::new(SystemRandom)).await;
         let listeners = BoundTo::http(self.gateway).await.unwrap();
         let (stop, served) = serve(self.tools.clone(), listeners).await;
         self.stop = stop;
@@ -411,6 +419,14 @@ impl World {
         self.stop.send_replace(true);
         if let Some(served) = self.served.take() {
             served.await.unwrap();
+        }
+    }
+
+    /// Cancels what waits, as the command line does: everybody may ask again.
+    pub async fn cancel_all(&self) {
+        let waiting = [vantail::operation::State::Waiting];
+        for row in self.tools.store.operations(&waiting, 100).await.unwrap() {
+            self.tools.operations.cancel(&row.id, None, &self.operator()).await.unwrap();
         }
     }
 

@@ -161,7 +161,7 @@ impl Accounts {
         let password = temporary_password(&*self.random);
         let hash = self.hashing.hash(password.clone()).await?;
         let event = origin.event("password.reset", "ok").about(id);
-        let found = self.store.set_password(id, &hash, true, origin.now, None, &[event]).await?;
+        let found = self.store.set_password(id, &hash, true, origin.now, &[event]).await?;
         if found { Ok(password) } else { Err(AccountError::NoSuchUser(id.to_string())) }
     }
 

@@ -108,8 +108,13 @@ pub fn next_page(here: &Here, step: Step, return_to: &str) -> Response {
 
 /// A sign-in that is over begins again, and says so.
 pub fn begin_again(here: &Here, return_to: &str) -> Response {
+    begin_again_after(here, "over", return_to)
+}
+
+/// The same, and says why: `notice` is a key of the texts.
+pub fn begin_again_after(here: &Here, notice: &'static str, return_to: &str) -> Response {
     let separator = if return_to.is_empty() { '?' } else { '&' };
-    let location = format!("{}{separator}notice=over", with_return("/secure/login", return_to));
+    let location = format!("{}{separator}notice={notice}", with_return("/secure/login", return_to));
     page::with(page::see_other(&location), SET_COOKIE, cookies::no_session(&here.visit)).map(Into::into)
 }
 
@@ -140,7 +145,7 @@ impl From<LoginError> for Refused {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::Refused | LoginError::NewPassword(_) => Self::Forbidden,
-            LoginError::AlreadyEnrolled => Self::Conflict,
+            LoginError::AlreadyEnrolled | LoginError::Overtaken => Self::Conflict,
             LoginError::Over => Self::SignIn { return_to: String::new() },
             LoginError::Busy(busy) => Self::Unavailable { retry_after: busy.retry_after },
             LoginError::Store(error) => error.into(),

@@ -58,6 +58,9 @@ pub enum LoginError {
     /// The sign-in on its way is gone (timed out, used, ended, or not at this step): begin again.
     #[error("this sign-in is over; begin again")]
     Over,
+    /// The password was set by somebody else, or the sign-in ended, while a new one was chosen: nothing was changed.
+    #[error("the account was changed meanwhile: sign in with the newest password")]
+    Overtaken,
     /// The new password cannot be taken.
     #[error(transparent)]
     NewPassword(#[from] NewPasswordFault),
@@ -164,7 +167,7 @@ impl Login {
     }
 
     /// The new password, for a pending session of stage `ChangePassword` (any other: `Over`). All other sessions of the
-    /// user end.
+    /// user end. `Overtaken` when the user was changed meanwhile, by an administrator's reset for example: that stands.
     pub async fn change_password(
         &self,
         security: &Security,

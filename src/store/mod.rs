@@ -16,6 +16,7 @@ mod chain;
 pub mod changes;
 mod confirm;
 mod engine;
+pub mod entering;
 mod error;
 pub mod failure;
 pub mod lease;

@@ -1,4 +1,4 @@
-//! Sessions, by digest.
+//! Sessions, by digest. How they begin and rise: [`entering`](super::entering).
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -70,53 +70,6 @@ macro_rules! select {
 // === impl Store ===
 
 impl Store {
-    /// Stores a new session; beyond `maximum` live ones of that user the oldest end in the same transaction (change marks
-    /// written). No maximum, or 0: any number. `epoch` is the user's as it was read before anything was proven: when it was
-    /// raised since (a reset, a lost right), or a second factor was enrolled that a live session does not have, or the user
-    /// is gone, nothing is stored: false.
-    pub async fn insert_session(
-        &self,
-        row: &SessionRow,
-        epoch: i64,
-        maximum: Option<u32>,
-        events: &[NewEvent],
-    ) -> Result<bool, StoreError> {
-        let mut tx = self.begin().await?;
-        if !tx.is_proven_still(row, epoch).await? {
-            return Ok(false);
-        }
-        tx.insert_session(row).await?;
-        let ended = match maximum {
-            Some(maximum) if maximum > 0 => tx.end_oldest(row.user, maximum).await?,
-            _ => Vec::new(),
-        };
-        tx.commit(events, &ended).await?;
-        Ok(true)
-    }
-
-    /// Puts `new` in the place of the session with digest `old`, in one step; false when `old` is gone, or when
-    /// [`Self::insert_session`] would not store `new` for a user read at `epoch` (nothing is stored then).
-    pub async fn rotate_session(
-        &self,
-        old: SessionDigest,
-        new: &SessionRow,
-        epoch: i64,
-        events: &[NewEvent],
-    ) -> Result<bool, StoreError> {
-        let mut tx = self.begin().await?;
-        if !tx.is_proven_still(new, epoch).await? {
-            return Ok(false);
-        }
-        let gone = sqlx::query("DELETE FROM sessions WHERE digest = $1 RETURNING id").bind(old.as_bytes().to_vec());
-        let Some(gone) = tx.row(gone).await? else {
-            return Ok(false);
-        };
-        let was = SessionId(gone.uuid("id")?);
-        tx.insert_session(new).await?;
-        tx.commit(events, &[Change::Session(was)]).await?;
-        Ok(true)
-    }
-
     /// By digest.
     pub async fn session(&self, digest: SessionDigest) -> Result<Option<SessionRow>, StoreError> {
         let query = sqlx::query(select!("WHERE digest = $1")).bind(digest.as_bytes().to_vec());
@@ -206,20 +159,6 @@ impl Tx<'_> {
         Ok(self.execute(hold).await? > 0)
     }
 
-    /// Holds the user's row until the commit, if what was proven for `row` when the user was read at `epoch` still counts.
-    async fn is_proven_still(&mut self, row: &SessionRow, epoch: i64) -> Result<bool, StoreError> {
-        let hold = sqlx::query("UPDATE users SET epoch = epoch WHERE id = $1 AND epoch = $2");
-        if self.execute(hold.bind(row.user.to_string()).bind(epoch)).await? == 0 {
-            return Ok(false);
-        }
-        if row.stage != Stage::Live || row.second_factor_at.is_some() {
-            return Ok(true);
-        }
-        let factor =
-            sqlx::query("SELECT id FROM second_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL LIMIT 1");
-        Ok(self.row(factor.bind(row.user.to_string())).await?.is_none())
-    }
-
     /// Ends a user's sessions, all but `keep`: the marks to write.
     pub(super) async fn end_sessions(
         &mut self,
@@ -232,18 +171,7 @@ impl Tx<'_> {
         Ok(ids(&self.rows(end).await?)?.into_iter().map(Change::Session).collect())
     }
 
-    async fn end_oldest(&mut self, user: UserId, maximum: u32) -> Result<Vec<Change>, StoreError> {
-        let end = sqlx::query(
-            "DELETE FROM sessions WHERE user_id = $1 AND stage = 'live' AND id NOT IN \
-             (SELECT id FROM sessions WHERE user_id = $1 AND stage = 'live' ORDER BY created_at DESC, id DESC LIMIT $2) \
-             RETURNING id",
-        )
-        .bind(user.to_string())
-        .bind(i64::from(maximum));
-        Ok(ids(&self.rows(end).await?)?.into_iter().map(Change::Session).collect())
-    }
-
-    async fn insert_session(&mut self, row: &SessionRow) -> Result<(), StoreError> {
+    pub(super) async fn put_session(&mut self, row: &SessionRow) -> Result<(), StoreError> {
         let amr: Vec<&str> = row.amr.iter().map(|amr| amr.as_str()).collect();
         let insert = sqlx::query(
             "INSERT INTO sessions (digest, id, user_id, stage, amr, auth_time, second_factor_at, created_at, last_seen, \
@@ -265,7 +193,7 @@ impl Tx<'_> {
     }
 }
 
-fn ids(rows: &[Row]) -> Result<Vec<SessionId>, StoreError> {
+pub(super) fn ids(rows: &[Row]) -> Result<Vec<SessionId>, StoreError> {
     rows.iter().map(|row| row.uuid("id").map(SessionId)).collect()
 }
 

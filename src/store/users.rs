@@ -5,7 +5,7 @@ use super::changes::Change;
 use super::sql::Tx;
 use super::user_rows::{collect, select};
 use super::{Store, StoreError};
-use crate::identity::{Right, SessionId, User, UserId, UserState};
+use crate::identity::{Right, User, UserId, UserState};
 use crate::secret::Sealed;
 use crate::time::Timestamp;
 
@@ -154,15 +154,13 @@ impl Store {
         Ok(true)
     }
 
-    /// Sets a password hash, raises the epoch, ends all sessions but `keep`.
-    #[expect(clippy::too_many_arguments, reason = "one fact each, and no two of one type beside each other")]
+    /// Sets a password hash, raises the epoch, ends all sessions; false when there is no such user.
     pub async fn set_password(
         &self,
         id: UserId,
         hash: &str,
         must_change: bool,
         at: Timestamp,
-        keep: Option<SessionId>,
         events: &[NewEvent],
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
@@ -177,7 +175,7 @@ impl Store {
         if tx.execute(set).await? == 0 {
             return Ok(false);
         }
-        let mut marks = tx.end_sessions(id, keep).await?;
+        let mut marks = tx.end_sessions(id, None).await?;
         marks.push(Change::User(id));
         tx.commit(events, &marks).await?;
         Ok(true)

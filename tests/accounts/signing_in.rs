@@ -132,6 +132,55 @@ async fn a_changed_temporary_password_ends_the_other_sessions() {
 }
 
 #[tokio::test]
+async fn a_reset_of_the_same_moment_stands_whoever_was_first() {
+    let world = World::new().await;
+    let (alice, temporary) = world.user_with("alice", &[], None).await;
+    let mut temporary = temporary.unwrap();
+    let mut overtaken = 0;
+    for _ in 0..30 {
+        let Ok(Step::ChangePassword(token)) = world.try_password("alice", temporary.expose()).await else {
+            panic!("the administrator's latest password does not work")
+        };
+        let (row, new) = (world.row(&token).await, SecretText::new("a new and longer one"));
+        let (browser, origin, command) = (browser(), world.origin(), world.command());
+        let (changed, reset) = tokio::join!(
+            world.login.change_password(&world.security, &row, new, &browser, &origin),
+            world.accounts().reset_password(alice.id, &command),
+        );
+        temporary = reset.unwrap();
+        match changed {
+            // The change came first; the reset has ended what it began.
+            Ok(step) => assert!(!world.lives(&token_of(&step)).await),
+            Err(LoginError::Overtaken | LoginError::Over) => overtaken += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+        assert!(world.accounts().find("alice").await.unwrap().password_must_change, "the reset was overwritten");
+    }
+    let refusals = world.trail().await.into_iter().filter(|event| event.act == "password.changed");
+    let refusals = refusals.filter(|event| event.result == "refused").count();
+    assert!(refusals <= overtaken, "{refusals} refusals in the trail, {overtaken} told");
+}
+
+#[tokio::test]
+async fn a_change_begun_before_a_reset_is_refused_and_the_trail_says_so() {
+    let world = World::new().await;
+    let (alice, temporary) = world.user_with("alice", &[], None).await;
+    let Ok(Step::ChangePassword(token)) = world.try_password("alice", temporary.unwrap().expose()).await else {
+        panic!("not asked to change it")
+    };
+    let row = world.row(&token).await;
+    let reset = world.accounts().reset_password(alice.id, &world.command()).await.unwrap();
+    let new = SecretText::new("a new and longer one");
+    let refused = world.login.change_password(&world.security, &row, new, &browser(), &world.origin()).await;
+    assert!(matches!(refused, Err(LoginError::Overtaken)), "{refused:?}");
+    let last = world.trail().await.pop().unwrap();
+    assert_eq!((last.act.as_str(), last.result.as_str(), last.user), ("password.changed", "refused", Some(alice.id)));
+    assert_eq!(world.tries(alice.id).await, 0, "nothing was guessed");
+    assert!(is_refused(&world.try_password("alice", "a new and longer one").await));
+    assert!(matches!(world.try_password("alice", reset.expose()).await, Ok(Step::ChangePassword(_))));
+}
+
+#[tokio::test]
 async fn beyond_the_limit_the_oldest_sessions_end() {
     let mut world = World::new().await;
     world.security.sessions.maximum_per_user = Some(2);
@@ -161,7 +210,7 @@ async fn an_older_weaker_hash_is_made_stronger_when_its_password_is_given() {
     )
     .unwrap();
     let hash = weak.hash(SecretText::new(PASSWORD)).await.unwrap();
-    world.store.set_password(alice.id, &hash, false, world.now(), None, &[]).await.unwrap();
+    world.store.set_password(alice.id, &hash, false, world.now(), &[]).await.unwrap();
     let stored = || async { world.accounts().find("alice").await.unwrap().password_hash.unwrap() };
     assert!(is_refused(&world.try_password("alice", "wrong").await));
     assert_eq!(stored().await, hash);

@@ -87,12 +87,12 @@ async fn a_held_database_is_reported_within_three_seconds(base: Arc<Base>) {
     let mut hold = other.begin_with(begin).await.unwrap();
     sqlx::query("UPDATE users SET epoch = epoch").execute(&mut *hold).await.unwrap();
     let begun = Instant::now();
-    let late = base.store.set_password(user, "hash", false, NOW, None, &[]).await;
+    let late = base.store.set_password(user, "hash", false, NOW, &[]).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     assert!(base.store.user(user).await.unwrap().is_some(), "reading needs no turn");
     hold.rollback().await.unwrap();
-    assert!(base.store.set_password(user, "hash", false, NOW, None, &[]).await.unwrap());
+    assert!(base.store.set_password(user, "hash", false, NOW, &[]).await.unwrap());
     other.close().await.unwrap();
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use vantail::identity::SessionId;
 use vantail::store::changes::Change;
-use vantail::store::sessions::Stage;
+use vantail::store::entering::{Rise, Room};
+use vantail::store::sessions::{SessionRow, Stage};
+use vantail::store::users::UserChange;
 
 use crate::base::{Base, at_once, both};
 use crate::made::{NOW, event, minutes, session, store_user};
@@ -14,12 +16,18 @@ both!(
     a_session_is_found_as_it_was_stored,
     sess_1_of_many_rotations_at_once_one_happens_and_the_old_token_is_dead,
     beyond_the_maximum_the_oldest_live_ones_end,
+    of_many_sign_ins_at_once_exactly_the_maximum_live,
+    the_one_that_rises_stays_though_it_began_first,
+    a_sign_in_under_way_makes_no_room,
     ending_a_session_happens_once_and_is_marked,
     all_sessions_of_a_user_end_but_the_one_to_keep,
     last_seen_moves_forward_only,
     sess_2_dead_sessions_are_deleted_and_named,
     a_session_needs_its_user,
     sess_3_a_sign_in_that_overlaps_a_reset_does_not_survive_it,
+    a_temporary_password_is_changed_only_while_it_is_the_one_it_was,
+    a_temporary_password_is_changed_once_of_many_at_once,
+    a_changed_temporary_password_ends_the_others_and_raises_the_epoch,
     mfa_4_a_sign_in_that_overlaps_an_enrolment_needs_the_factor,
 );
 
@@ -50,7 +58,8 @@ async fn sess_1_of_many_rotations_at_once_one_happens_and_the_old_token_is_dead(
         new.id = old.id;
         let old = old.digest;
         async move {
-            base.store.rotate_session(old, &new, 1, &[event("session.rotated")]).await.unwrap().then_some(new.digest)
+            let rise = Rise { old, new: &new, epoch: 1, room: None };
+            base.store.rotate_session(&rise, &[event("session.rotated")]).await.unwrap().then_some(new.digest)
         }
     })
     .await;
@@ -64,21 +73,86 @@ async fn sess_1_of_many_rotations_at_once_one_happens_and_the_old_token_is_dead(
 async fn beyond_the_maximum_the_oldest_live_ones_end(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
     let bob = store_user(&base.store, "bob").await;
-    base.store.insert_session(&session(bob), 1, Some(2), &[]).await.unwrap();
+    base.store.insert_session(&session(bob), 1, Some(&room(2)), &[]).await.unwrap();
     let mut pending = session(alice);
     pending.stage = Stage::SecondFactor;
-    base.store.insert_session(&pending, 1, Some(2), &[]).await.unwrap();
+    base.store.insert_session(&pending, 1, Some(&room(2)), &[]).await.unwrap();
     let mut made = Vec::new();
     for minute in 0..4 {
         let mut row = session(alice);
         row.created_at = NOW.plus(minutes(minute));
-        base.store.insert_session(&row, 1, Some(2), &[]).await.unwrap();
+        base.store.insert_session(&row, 1, Some(&room(2)), &[]).await.unwrap();
         made.push(row.id);
     }
     let left: Vec<SessionId> = base.store.sessions(Some(alice)).await.unwrap().iter().map(|row| row.id).collect();
     assert!(left.contains(&pending.id), "a sign-in under way was ended");
     assert_eq!(left.into_iter().filter(|id| *id != pending.id).collect::<Vec<_>>(), [made[3], made[2]]);
     assert_eq!(base.store.sessions(None).await.unwrap().len(), 4);
+}
+
+/// Room for so many.
+fn room(maximum: u32) -> Room {
+    Room { maximum, ended: event("session.ended") }
+}
+
+/// Alice's live sessions.
+async fn live(base: &Base, user: vantail::identity::UserId) -> Vec<SessionRow> {
+    let all = base.store.sessions(Some(user)).await.unwrap();
+    all.into_iter().filter(|row| row.stage == Stage::Live).collect()
+}
+
+async fn of_many_sign_ins_at_once_exactly_the_maximum_live(base: Arc<Base>) {
+    let alice = store_user(&base.store, "alice").await;
+    let mut pending = Vec::new();
+    for _ in 0..10 {
+        let row = SessionRow { stage: Stage::SecondFactor, ..session(alice) };
+        base.store.insert_session(&row, 1, None, &[]).await.unwrap();
+        pending.push(row);
+    }
+    let results = at_once(20, |number| {
+        let (base, begun) = (Arc::clone(&base), pending.get(number).cloned());
+        async move {
+            let new = session(alice);
+            let Some(begun) = begun else {
+                return base.store.insert_session(&new, 1, Some(&room(3)), &[]).await.unwrap();
+            };
+            let new = SessionRow { id: begun.id, ..new };
+            let rise = Rise { old: begun.digest, new: &new, epoch: 1, room: Some(room(3)) };
+            let risen = base.store.rotate_session(&rise, &[]).await.unwrap();
+            let there = base.store.sessions(Some(alice)).await.unwrap();
+            risen && there.iter().filter(|row| row.stage == Stage::Live).count() <= 3
+        }
+    })
+    .await;
+    assert!(results.into_iter().all(|fine| fine), "more than the maximum lived for a moment");
+    assert_eq!(live(&base, alice).await.len(), 3);
+    let told = base.store.events(0, 100).await.unwrap();
+    assert_eq!(told.iter().filter(|event| event.act == "session.ended").count(), 17, "each end has its line");
+    let named: std::collections::HashSet<_> = told.into_iter().map(|event| event.target).collect();
+    assert_eq!(named.len(), 17);
+}
+
+async fn the_one_that_rises_stays_though_it_began_first(base: Arc<Base>) {
+    let alice = store_user(&base.store, "alice").await;
+    let first = SessionRow { stage: Stage::SecondFactor, ..session(alice) };
+    base.store.insert_session(&first, 1, None, &[]).await.unwrap();
+    let second = SessionRow { created_at: NOW.plus(minutes(1)), ..session(alice) };
+    base.store.insert_session(&second, 1, Some(&room(1)), &[]).await.unwrap();
+    let new = SessionRow { stage: Stage::Live, digest: session(alice).digest, ..first.clone() };
+    let rise = Rise { old: first.digest, new: &new, epoch: 1, room: Some(room(1)) };
+    assert!(base.store.rotate_session(&rise, &[]).await.unwrap());
+    assert_eq!(live(&base, alice).await.iter().map(|row| row.id).collect::<Vec<_>>(), [first.id]);
+    assert_eq!(base.store.events(0, 9).await.unwrap()[0].target, Some(second.id.to_string()));
+}
+
+async fn a_sign_in_under_way_makes_no_room(base: Arc<Base>) {
+    let alice = store_user(&base.store, "alice").await;
+    for _ in 0..2 {
+        base.store.insert_session(&session(alice), 1, None, &[]).await.unwrap();
+    }
+    let pending = SessionRow { stage: Stage::SecondFactor, ..session(alice) };
+    base.store.insert_session(&pending, 1, Some(&room(1)), &[]).await.unwrap();
+    assert_eq!(live(&base, alice).await.len(), 2, "a password alone ends nobody's session");
 }
 
 async fn ending_a_session_happens_once_and_is_marked(base: Arc<Base>) {
@@ -147,12 +221,79 @@ async fn sess_3_a_sign_in_that_overlaps_a_reset_does_not_survive_it(base: Arc<Ba
     pending.stage = Stage::SecondFactor;
     assert!(base.store.insert_session(&pending, 1, None, &[]).await.unwrap());
     let read = base.store.user(alice).await.unwrap().unwrap();
-    base.store.set_password(alice, "$argon2id$new", false, NOW, Some(pending.id), &[]).await.unwrap();
+    let reset = UserChange { raise_epoch: true, ..UserChange::default() };
+    base.store.change_user(alice, &reset, NOW, &[]).await.unwrap();
     assert!(!base.store.insert_session(&session(alice), read.epoch, None, &[event("login")]).await.unwrap());
-    assert!(!base.store.rotate_session(pending.digest, &session(alice), read.epoch, &[event("login")]).await.unwrap());
+    let rise = Rise { old: pending.digest, new: &session(alice), epoch: read.epoch, room: None };
+    assert!(!base.store.rotate_session(&rise, &[event("login")]).await.unwrap());
     let left: Vec<SessionId> = base.store.sessions(Some(alice)).await.unwrap().iter().map(|row| row.id).collect();
     assert_eq!((left, base.store.events(0, 9).await.unwrap().len()), (vec![pending.id], 0));
     assert!(base.store.insert_session(&session(alice), read.epoch + 1, None, &[]).await.unwrap());
+}
+
+/// A sign-in of `user` that is to change its temporary password, and what it becomes.
+async fn changing(base: &Base, user: vantail::identity::UserId) -> (SessionRow, SessionRow) {
+    let begun = SessionRow { stage: Stage::ChangePassword, ..session(user) };
+    assert!(base.store.insert_session(&begun, 1, None, &[]).await.unwrap());
+    let becomes = SessionRow { stage: Stage::Live, digest: session(user).digest, ..begun.clone() };
+    (begun, becomes)
+}
+
+async fn a_temporary_password_is_changed_only_while_it_is_the_one_it_was(base: Arc<Base>) {
+    let alice = store_user(&base.store, "alice").await;
+    let (begun, becomes) = changing(&base, alice).await;
+    let rise = Rise { old: begun.digest, new: &becomes, epoch: 1, room: None };
+    // The administrator's reset comes in between.
+    assert!(base.store.set_password(alice, "$argon2id$reset", true, NOW, &[]).await.unwrap());
+    assert!(!base.store.change_password(&rise, "$argon2id$own", NOW, &[event("password.changed")]).await.unwrap());
+    let row = base.store.user(alice).await.unwrap().unwrap();
+    assert_eq!((row.password_hash.as_deref(), row.password_must_change), (Some("$argon2id$reset"), true));
+    assert!(base.store.sessions(Some(alice)).await.unwrap().is_empty());
+
+    // A session that was ended changes nothing, though the user is the one that was read.
+    let ended = Rise { epoch: row.epoch, ..rise };
+    assert!(!base.store.change_password(&ended, "$argon2id$own", NOW, &[event("password.changed")]).await.unwrap());
+    let row = base.store.user(alice).await.unwrap().unwrap();
+    assert_eq!((row.password_hash.as_deref(), row.epoch), (Some("$argon2id$reset"), 2));
+    assert!(base.store.events(0, 9).await.unwrap().is_empty());
+}
+
+async fn a_temporary_password_is_changed_once_of_many_at_once(base: Arc<Base>) {
+    let alice = store_user(&base.store, "alice").await;
+    let (begun, _) = changing(&base, alice).await;
+    let results = at_once(20, |number| {
+        let (base, old) = (Arc::clone(&base), begun.digest);
+        async move {
+            let new = session(alice);
+            let rise = Rise { old, new: &new, epoch: 1, room: None };
+            let hash = format!("$argon2id${number}");
+            let changed = base.store.change_password(&rise, &hash, NOW, &[event("password.changed")]).await;
+            changed.unwrap().then_some((hash, new.id))
+        }
+    })
+    .await;
+    let changed: Vec<_> = results.into_iter().flatten().collect();
+    let [(hash, id)] = &changed[..] else { panic!("changed {} times", changed.len()) };
+    assert_eq!(base.store.user(alice).await.unwrap().unwrap().password_hash.as_ref(), Some(hash));
+    assert_eq!(live(&base, alice).await.iter().map(|row| row.id).collect::<Vec<_>>(), [*id]);
+    assert_eq!(base.store.events(0, 9).await.unwrap().len(), 1);
+}
+
+async fn a_changed_temporary_password_ends_the_others_and_raises_the_epoch(base: Arc<Base>) {
+    let alice = store_user(&base.store, "alice").await;
+    let (begun, becomes) = changing(&base, alice).await;
+    let other = session(alice);
+    base.store.insert_session(&other, 1, None, &[]).await.unwrap();
+    let mut changes = base.store.follow_changes().await.unwrap();
+    let rise = Rise { old: begun.digest, new: &becomes, epoch: 1, room: None };
+    assert!(base.store.change_password(&rise, "$argon2id$own", NOW, &[]).await.unwrap());
+    let row = base.store.user(alice).await.unwrap().unwrap();
+    assert_eq!((row.password_must_change, row.password_set_at, row.epoch), (false, Some(NOW), 2));
+    assert_eq!(live(&base, alice).await.iter().map(|row| row.digest).collect::<Vec<_>>(), [becomes.digest]);
+    let marks = changes.next().await.unwrap();
+    for mark in [Change::Session(begun.id), Change::Session(other.id), Change::User(alice)] {
+        assert!(marks.contains(&mark), "{mark:?} is not told");
+    }
 }
 
 async fn mfa_4_a_sign_in_that_overlaps_an_enrolment_needs_the_factor(base: Arc<Base>) {

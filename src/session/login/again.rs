@@ -3,9 +3,8 @@
 use crate::account::password;
 use crate::identity::Amr;
 use crate::secret::SecretText;
-use crate::session::login::act::Act;
+use crate::session::login::act::{Act, Try};
 use crate::session::login::factor::with_otp;
-use crate::session::login::progress::{Proven, next_stage};
 use crate::session::{LoginError, NewPasswordFault, Proof, Step};
 use crate::store::sessions::{SessionRow, Stage};
 use crate::store::users::UserRow;
@@ -43,17 +42,22 @@ impl Act<'_> {
                 return Err(error);
             }
         };
-        let event = self.event("password.changed", "ok", row.user.id).with("because", "it was temporary");
-        self.store().set_password(row.user.id, &hash, false, self.now(), Some(session.id), &[event]).await?;
-        self.login.sessions.forget_user(row.user.id);
-        // The new password has raised the epoch by one; whoever raised it too meanwhile ends this sign-in.
-        let row = UserRow { password_must_change: false, epoch: row.epoch + 1, ..row };
-        let proven = Proven { amr: session.amr.clone(), second_factor_at: session.second_factor_at };
-        let enrolled = session.second_factor_at.is_some();
-        let stage = next_stage(&row, self.security, enrolled, &proven);
-        let step = self.advance(session, &row, |next| next.stage = stage, Vec::new()).await?;
-        self.settle(&row, stage, reserved).await?;
-        Ok(step)
+        match self.advance_with_password(session, &row, &hash).await? {
+            Some((step, stage)) => {
+                self.settle(&row, stage, reserved).await?;
+                Ok(step)
+            }
+            None => self.overtaken(&row, reserved).await,
+        }
+    }
+
+    /// Somebody else was first, an administrator's reset most of all: theirs stands. Nothing was guessed.
+    async fn overtaken(&self, row: &UserRow, reserved: Try) -> Result<Step, LoginError> {
+        reserved.give_back(self.store()).await?;
+        let event = self.event("password.changed", "refused", row.user.id);
+        let event = event.with("reason", "the account was changed, or the sign-in ended, meanwhile");
+        self.store().append_events(&[event]).await?;
+        Err(LoginError::Overtaken)
     }
 
     fn check_new(&self, new: &SecretText) -> Result<(), NewPasswordFault> {

@@ -11,6 +11,7 @@ use crate::secret::SessionToken;
 use crate::session::login::act::{Act, Try};
 use crate::session::{Login, LoginError, Step, signed_in};
 use crate::store::StoreError;
+use crate::store::entering::{Rise, Room};
 use crate::store::sessions::{SessionRow, Stage};
 use crate::store::users::UserRow;
 use crate::time::Timestamp;
@@ -64,15 +65,11 @@ impl Act<'_> {
         if stage == Stage::Live {
             events.push(self.signed_in_event(&session));
         }
-        let maximum = self.security.sessions.maximum_per_user;
-        if !self.store().insert_session(&session, row.epoch, maximum, &events).await? {
+        if !self.store().insert_session(&session, row.epoch, self.room(row).as_ref(), &events).await? {
             return self.refuse(reserved, "the account was changed during the sign-in").await;
         }
         self.settle(row, stage, reserved).await?;
-        if stage == Stage::Live && self.security.sessions.maximum_per_user.is_some() {
-            // Those that made room have ended: all are read again.
-            self.login.sessions.forget_user(row.user.id);
-        }
+        self.forget_those_that_made_room(&session);
         Ok(step(token, &session, row.user.clone()))
     }
 
@@ -85,23 +82,53 @@ impl Act<'_> {
         change: impl FnOnce(&mut SessionRow),
         mut events: Vec<NewEvent>,
     ) -> Result<Step, LoginError> {
-        let token = SessionToken::generate(&*self.login.accounts.random);
-        let mut next = SessionRow { digest: token.digest(), last_seen: self.now(), ..session.clone() };
-        change(&mut next);
-        let arrives = next.stage == Stage::Live && session.stage != Stage::Live;
-        if arrives {
-            next.auth_time = self.now();
-            next.expires_at = self.now().plus(self.security.sessions.lifetime);
+        let (token, next) = self.raised(session, change);
+        if arrives(session, &next) {
             events.push(self.signed_in_event(&next));
         }
-        if !self.store().rotate_session(session.digest, &next, row.epoch, &events).await? {
+        let rise = Rise { old: session.digest, new: &next, epoch: row.epoch, room: self.room(row) };
+        if !self.store().rotate_session(&rise, &events).await? {
             return Err(LoginError::Over);
         }
         self.login.sessions.forget(session.id);
-        if arrives {
-            self.make_room(&next).await?;
-        }
+        self.forget_those_that_made_room(&next);
         Ok(step(token, &next, row.user.clone()))
+    }
+
+    /// Puts the user's own password in the place of the temporary one, and the session at what comes next, in one step;
+    /// the user's other sessions end. Nothing when the session is gone or the user was changed since `row` was read.
+    pub(super) async fn advance_with_password(
+        &self,
+        session: &SessionRow,
+        row: &UserRow,
+        hash: &str,
+    ) -> Result<Option<(Step, Stage)>, LoginError> {
+        let settled = UserRow { password_must_change: false, ..row.clone() };
+        let proven = Proven { amr: session.amr.clone(), second_factor_at: session.second_factor_at };
+        let stage = next_stage(&settled, self.security, session.second_factor_at.is_some(), &proven);
+        let (token, next) = self.raised(session, |next| next.stage = stage);
+        let mut events = vec![self.event("password.changed", "ok", row.user.id).with("because", "it was temporary")];
+        if arrives(session, &next) {
+            events.push(self.signed_in_event(&next));
+        }
+        let rise = Rise { old: session.digest, new: &next, epoch: row.epoch, room: None };
+        if !self.store().change_password(&rise, hash, self.now(), &events).await? {
+            return Ok(None);
+        }
+        self.login.sessions.forget_user(row.user.id);
+        Ok(Some((step(token, &next, row.user.clone()), stage)))
+    }
+
+    /// What `session` becomes by `change`, and the token for it. One that goes live has its whole lifetime before it.
+    fn raised(&self, session: &SessionRow, change: impl FnOnce(&mut SessionRow)) -> (SessionToken, SessionRow) {
+        let token = SessionToken::generate(&*self.login.accounts.random);
+        let mut next = SessionRow { digest: token.digest(), last_seen: self.now(), ..session.clone() };
+        change(&mut next);
+        if arrives(session, &next) {
+            next.auth_time = self.now();
+            next.expires_at = self.now().plus(self.security.sessions.lifetime);
+        }
+        (token, next)
     }
 
     /// Consumes the try: in, the counter goes; with more to come, this try alone.
@@ -124,14 +151,17 @@ impl Act<'_> {
     }
 
     /// Beyond `sessions.maximum_per_user` the oldest end; the new one stays.
-    async fn make_room(&self, new: &SessionRow) -> Result<(), LoginError> {
-        let Some(maximum) = self.security.sessions.maximum_per_user else { return Ok(()) };
-        let others = self.store().sessions(Some(new.user)).await?;
-        let others = others.iter().filter(|other| other.stage == Stage::Live && other.id != new.id);
-        for surplus in others.skip(usize::try_from(maximum).unwrap_or(usize::MAX).saturating_sub(1)) {
-            end(self.login, surplus, "too many sessions", self.origin).await?;
+    fn room(&self, row: &UserRow) -> Option<Room> {
+        let maximum = self.security.sessions.maximum_per_user?;
+        let ended = self.event("session.ended", "ok", row.user.id).with("reason", "too many sessions");
+        Some(Room { maximum, ended })
+    }
+
+    /// Those that ended are not named: all of the user's are read again.
+    fn forget_those_that_made_room(&self, new: &SessionRow) {
+        if new.stage == Stage::Live && self.security.sessions.maximum_per_user.is_some() {
+            self.login.sessions.forget_user(new.user);
         }
-        Ok(())
     }
 
     fn signed_in_event(&self, session: &SessionRow) -> NewEvent {
@@ -168,6 +198,11 @@ impl Proven {
     pub(super) fn enter(self, stage: Stage, session: &mut SessionRow) {
         (session.stage, session.amr, session.second_factor_at) = (stage, self.amr, self.second_factor_at);
     }
+}
+
+/// Whether the sign-in ends here: in.
+fn arrives(before: &SessionRow, next: &SessionRow) -> bool {
+    next.stage == Stage::Live && before.stage != Stage::Live
 }
 
 fn step(token: SessionToken, session: &SessionRow, user: User) -> Step {

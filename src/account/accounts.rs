@@ -156,7 +156,7 @@ impl Accounts {
         self.apply(id, &change, origin.now, origin.event("user.enabled", "ok").about(id)).await
     }
 
-    /// A temporary password, to be changed at next login; sessions end.
+    /// A temporary password: it begins one sign-in, which must change it. Sessions end.
     pub async fn reset_password(&self, id: UserId, origin: &Origin) -> Result<SecretText, AccountError> {
         let password = temporary_password(&*self.random);
         let hash = self.hashing.hash(password.clone()).await?;
@@ -282,6 +282,7 @@ fn new_row(
             password_set_at: password_hash.is_some().then_some(now),
             password_hash,
             password_must_change,
+            password_spent: false,
             created_at: now,
             last_login_at: None,
             epoch: 0,

@@ -116,7 +116,8 @@ pub struct Browser {
 // === impl Login ===
 
 impl Login {
-    /// Name and password. Same work and same answer for unknown, wrong, disabled and expired; the same time for locked.
+    /// Name and password. Same work and same answer for unknown, wrong, disabled, expired and a temporary password that has
+    /// begun a sign-in before; the same time for locked.
     pub async fn password(
         &self,
         security: &Security,

@@ -5,6 +5,7 @@
 //! * A **stage** says how far a sign-in has come; only `Live` opens anything. What is not live yet is **pending**, for ten
 //!   minutes.
 //! * The token is rotated at every change of level: the earlier one is dead at once.
+//! * A **temporary** password begins one sign-in. Whoever leaves that one needs another from an administrator.
 //! * **Idle** and **absolute** ends are checked at every look-up; the last use is kept in process and written in batches.
 //!
 //! ```text

@@ -4,6 +4,8 @@
 //!   has taken away what the proof was worth: nothing is stored.
 //! * **Room** is a limit on a user's live sessions. The oldest end for the one that enters, and the trail says so.
 //!
+//! * A temporary password is **spent** by the session it begins: it begins one, of however many that are tried at once.
+//!
 //! Every method holds the user's row first. Of two sign-ins of one user the second therefore sees what the first did: no
 //! limit is ever passed, and no new password is put over one that somebody else has set meanwhile.
 
@@ -44,8 +46,9 @@ type Ended = (Vec<Change>, Vec<NewEvent>);
 // === impl Store ===
 
 impl Store {
-    /// Stores a new session. False, and nothing stored: the epoch was raised, or a second factor was enrolled that a live
-    /// session does not have, or the user is gone.
+    /// Stores a new session, begun by a password; a temporary one is spent by it. False, and nothing stored: the password
+    /// was temporary and is spent, or the epoch was raised, or a second factor was enrolled that a live session does not
+    /// have, or the user is gone.
     pub async fn insert_session(
         &self,
         row: &SessionRow,
@@ -54,7 +57,7 @@ impl Store {
         events: &[NewEvent],
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        if !tx.hold_user_at(row.user, epoch).await? || !tx.has_every_factor(row).await? {
+        if !tx.spend_password(row.user, epoch).await? || !tx.has_every_factor(row).await? {
             return Ok(false);
         }
         let ended = tx.enter(row, room).await?;
@@ -107,6 +110,14 @@ impl Tx<'_> {
         Ok(self.execute(hold.bind(user.to_string()).bind(epoch)).await? > 0)
     }
 
+    /// The same, and a temporary password has begun its one sign-in.
+    async fn spend_password(&mut self, user: UserId, epoch: i64) -> Result<bool, StoreError> {
+        let spend = sqlx::query(
+            "UPDATE users SET password_spent = password_must_change WHERE id = $1 AND epoch = $2 AND password_spent = 0",
+        );
+        Ok(self.execute(spend.bind(user.to_string()).bind(epoch)).await? > 0)
+    }
+
     async fn replace_password(
         &mut self,
         user: UserId,
@@ -115,8 +126,8 @@ impl Tx<'_> {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let replace = sqlx::query(
-            "UPDATE users SET password_hash = $3, password_must_change = 0, password_set_at = $4, epoch = epoch + 1 \
-             WHERE id = $1 AND epoch = $2",
+            "UPDATE users SET password_hash = $3, password_must_change = 0, password_spent = 0, password_set_at = $4, \
+             epoch = epoch + 1 WHERE id = $1 AND epoch = $2",
         )
         .bind(user.to_string())
         .bind(epoch)

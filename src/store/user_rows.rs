@@ -13,8 +13,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT u.id, u.name, u.full_name, u.email, u.language, u.state, u.valid_from, u.valid_until, u.phone, ",
-            "u.phone_mac, u.password_hash, u.password_set_at, u.password_must_change, u.created_at, u.last_login_at, ",
-            "u.epoch, g.group_name, r.held_right FROM users u ",
+            "u.phone_mac, u.password_hash, u.password_set_at, u.password_must_change, u.password_spent, u.created_at, ",
+            "u.last_login_at, u.epoch, g.group_name, r.held_right FROM users u ",
             "LEFT JOIN user_groups g ON g.user_id = u.id LEFT JOIN user_rights r ON r.user_id = u.id ",
             $rest
         )
@@ -63,6 +63,7 @@ fn read(row: &Row, groups: BTreeSet<String>, rights: BTreeSet<Right>) -> Result<
         password_hash: row.get("password_hash")?,
         password_set_at: row.maybe_time("password_set_at")?,
         password_must_change: row.flag("password_must_change")?,
+        password_spent: row.flag("password_spent")?,
         created_at: row.time("created_at")?,
         last_login_at: row.maybe_time("last_login_at")?,
         epoch: row.get("epoch")?,

@@ -28,6 +28,8 @@ pub struct UserRow {
     pub password_set_at: Option<Timestamp>,
     /// Must be changed before anything else.
     pub password_must_change: bool,
+    /// It was temporary and has begun a sign-in: it begins no other.
+    pub password_spent: bool,
     /// When made.
     pub created_at: Timestamp,
     /// Last full sign-in.
@@ -165,8 +167,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
         let set = sqlx::query(
-            "UPDATE users SET password_hash = $2, password_must_change = $3, password_set_at = $4, epoch = epoch + 1 \
-             WHERE id = $1",
+            "UPDATE users SET password_hash = $2, password_must_change = $3, password_spent = 0, password_set_at = $4, \
+             epoch = epoch + 1 WHERE id = $1",
         )
         .bind(id.to_string())
         .bind(hash)
@@ -201,9 +203,9 @@ impl Tx<'_> {
         let UserRow { user, .. } = &new.row;
         let insert = sqlx::query(
             "INSERT INTO users (id, name, name_folded, full_name, email, email_folded, language, state, valid_from, \
-             valid_until, phone, phone_mac, password_hash, password_set_at, password_must_change, created_at, \
-             last_login_at, epoch) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+             valid_until, phone, phone_mac, password_hash, password_set_at, password_must_change, \
+             password_spent, created_at, last_login_at, epoch) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
         )
         .bind(user.id.to_string())
         .bind(user.name.clone())
@@ -220,6 +222,7 @@ impl Tx<'_> {
         .bind(new.row.password_hash.clone())
         .bind(new.row.password_set_at.map(Timestamp::as_millis))
         .bind(i64::from(new.row.password_must_change))
+        .bind(i64::from(new.row.password_spent))
         .bind(new.row.created_at.as_millis())
         .bind(new.row.last_login_at.map(Timestamp::as_millis))
         .bind(new.row.epoch);

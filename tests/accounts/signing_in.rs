@@ -124,11 +124,58 @@ async fn a_changed_temporary_password_ends_the_other_sessions() {
     let temporary = world.accounts().reset_password(alice.id, &world.command()).await.unwrap();
     world.sessions().forget_user(alice.id);
     assert!(!world.lives(&other).await, "the reset ended it");
-    let Ok(Step::ChangePassword(one)) = world.try_password("alice", temporary.expose()).await else { panic!() };
-    let Ok(Step::ChangePassword(two)) = world.try_password("alice", temporary.expose()).await else { panic!() };
-    let (row, new) = (world.row(&one).await, SecretText::new("a new and longer one"));
-    world.login.change_password(&world.security, &row, new, &browser(), &world.origin()).await.unwrap();
-    assert!(matches!(world.presents(&two).await, Presented::Dead), "a second holder of the temporary one is out");
+    let Ok(Step::ChangePassword(token)) = world.try_password("alice", temporary.expose()).await else { panic!() };
+    let (row, new) = (world.row(&token).await, SecretText::new("a new and longer one"));
+    let step = world.login.change_password(&world.security, &row, new, &browser(), &world.origin()).await.unwrap();
+    assert!(world.lives(&token_of(&step)).await);
+    assert_eq!(world.store.sessions(Some(alice.id)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_temporary_password_works_once_and_is_a_wrong_one_then() {
+    let world = World::new().await;
+    let (alice, temporary) = world.user_with("alice", &[], None).await;
+    let temporary = temporary.unwrap();
+    let Ok(Step::ChangePassword(token)) = world.try_password("alice", temporary.expose()).await else {
+        panic!("not asked to change it")
+    };
+    assert_eq!(world.tries(alice.id).await, 0);
+    assert!(is_refused(&world.try_password("alice", temporary.expose()).await));
+    assert_eq!(world.tries(alice.id).await, 1, "counted like a wrong one");
+    let told = world.trail().await.pop().unwrap();
+    assert_eq!((told.act.as_str(), told.result.as_str()), ("login.refused", "refused"));
+    assert!(told.details.contains("temporary password used already"), "{}", told.details);
+
+    // The sign-in that it began goes on; left for too long, it is over, and the password with it.
+    assert!(matches!(world.presents(&token).await, Presented::Pending { .. }));
+    world.wait(600);
+    assert!(matches!(world.presents(&token).await, Presented::Dead));
+    assert!(is_refused(&world.try_password("alice", temporary.expose()).await));
+    let another = world.accounts().reset_password(alice.id, &world.command()).await.unwrap();
+    assert!(matches!(world.try_password("alice", another.expose()).await, Ok(Step::ChangePassword(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_sign_ins_with_one_temporary_password_one_begins() {
+    let mut world = World::new().await;
+    world.security.lockout.attempts = 0;
+    let (_, temporary) = world.user_with("alice", &[], None).await;
+    let (world, temporary) = (std::sync::Arc::new(world), temporary.unwrap());
+    let tries: Vec<_> = (0..20)
+        .map(|_| {
+            let (world, temporary) = (std::sync::Arc::clone(&world), temporary.clone());
+            tokio::spawn(async move { world.try_password("alice", temporary.expose()).await })
+        })
+        .collect();
+    let (mut begun, mut refused) = (0, 0);
+    for outcome in tries {
+        match outcome.await.unwrap() {
+            Ok(Step::ChangePassword(_)) => begun += 1,
+            outcome if is_refused(&outcome) => refused += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((begun, refused), (1, 19));
 }
 
 #[tokio::test]

@@ -301,6 +301,7 @@ async fn a_temporary_password_leads_to_a_change_of_password_and_nowhere_else() {
     let answer = carol.give_password(temporary.expose()).await;
     assert_eq!(answer.location(), "/secure/login/password");
     assert!(carol.client.get("/app/x").await.is_not_forwarded());
+    assert_eq!(guess(&world, "carol", temporary.expose()).await.status, 422, "it works once");
     let new = "a better password than that";
     let fields = [("new_password", new), ("new_password_again", new)];
     let answer = carol.client.fill("/secure/login/password", "/secure/login/password", &fields).await;

@@ -61,6 +61,7 @@ pub fn user(name: &str) -> NewUser {
         password_hash: Some("$argon2id$old".to_owned()),
         password_set_at: Some(NOW),
         password_must_change: false,
+        password_spent: false,
         created_at: NOW,
         last_login_at: None,
         epoch: 1,

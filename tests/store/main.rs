@@ -13,6 +13,7 @@ mod changes;
 mod damage;
 mod lockouts;
 mod made;
+mod migrating;
 mod operations;
 mod outbox;
 mod second_factors;

@@ -27,6 +27,7 @@ both!(
     sess_3_a_sign_in_that_overlaps_a_reset_does_not_survive_it,
     a_temporary_password_is_changed_only_while_it_is_the_one_it_was,
     a_temporary_password_is_changed_once_of_many_at_once,
+    a_temporary_password_begins_one_session_of_many_at_once,
     a_changed_temporary_password_ends_the_others_and_raises_the_epoch,
     mfa_4_a_sign_in_that_overlaps_an_enrolment_needs_the_factor,
 );
@@ -277,6 +278,32 @@ async fn a_temporary_password_is_changed_once_of_many_at_once(base: Arc<Base>) {
     assert_eq!(base.store.user(alice).await.unwrap().unwrap().password_hash.as_ref(), Some(hash));
     assert_eq!(live(&base, alice).await.iter().map(|row| row.id).collect::<Vec<_>>(), [*id]);
     assert_eq!(base.store.events(0, 9).await.unwrap().len(), 1);
+}
+
+async fn a_temporary_password_begins_one_session_of_many_at_once(base: Arc<Base>) {
+    let alice = store_user(&base.store, "alice").await;
+    assert!(base.store.set_password(alice, "$argon2id$temporary", true, NOW, &[]).await.unwrap());
+    let results = at_once(20, |_| {
+        let base = Arc::clone(&base);
+        async move {
+            let row = SessionRow { stage: Stage::ChangePassword, ..session(alice) };
+            base.store.insert_session(&row, 2, None, &[event("login.password")]).await.unwrap()
+        }
+    })
+    .await;
+    assert_eq!(results.into_iter().filter(|begun| *begun).count(), 1);
+    assert_eq!(base.store.sessions(Some(alice)).await.unwrap().len(), 1);
+    assert_eq!(base.store.events(0, 100).await.unwrap().len(), 1);
+    assert!(base.store.user(alice).await.unwrap().unwrap().password_spent);
+
+    assert!(base.store.set_password(alice, "$argon2id$another", true, NOW, &[]).await.unwrap());
+    let (begun, becomes) = (session(alice), session(alice));
+    assert!(base.store.insert_session(&begun, 3, None, &[]).await.unwrap(), "another one begins another sign-in");
+    let rise = Rise { old: begun.digest, new: &becomes, epoch: 3, room: None };
+    assert!(base.store.change_password(&rise, "$argon2id$own", NOW, &[]).await.unwrap());
+    for _ in 0..2 {
+        assert!(base.store.insert_session(&session(alice), 4, None, &[]).await.unwrap(), "their own works each time");
+    }
 }
 
 async fn a_changed_temporary_password_ends_the_others_and_raises_the_epoch(base: Arc<Base>) {

@@ -62,6 +62,9 @@ impl<'a> Act<'a> {
         let Some(row) = found.filter(|row| row.user.may_act(self.now())) else {
             return self.refuse(reserved, "disabled or outside its dates").await;
         };
+        if row.password_spent {
+            return self.refuse(reserved, "temporary password used already").await;
+        }
         self.strengthen(&row, password).await?;
         self.end_presented().await?;
         let proven = Proven { amr: vec![Amr::Pwd], second_factor_at: None };

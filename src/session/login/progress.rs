@@ -66,7 +66,9 @@ impl Act<'_> {
             events.push(self.signed_in_event(&session));
         }
         if !self.store().insert_session(&session, row.epoch, self.room(row).as_ref(), &events).await? {
-            return self.refuse(reserved, "the account was changed during the sign-in").await;
+            return self
+                .refuse(reserved, "the account was changed, or its temporary password used, during the sign-in")
+                .await;
         }
         self.settle(row, stage, reserved).await?;
         self.forget_those_that_made_room(&session);

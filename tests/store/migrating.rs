@@ -1,0 +1,26 @@
+//! Databases of earlier versions.
+
+use std::sync::Arc;
+
+use vantail::store::{Open, Store, StoreError};
+
+use crate::base::{Base, both, keyring};
+use crate::made::store_user;
+
+both!(a_database_of_the_first_version_is_brought_up_with_all_that_is_in_it);
+
+async fn a_database_of_the_first_version_is_brought_up_with_all_that_is_in_it(base: Arc<Base>) {
+    let alice = store_user(&base.store, "alice").await;
+    let before = base.store.user(alice).await.unwrap().unwrap();
+    base.tamper("ALTER TABLE users DROP COLUMN password_spent").await;
+    base.tamper("UPDATE meta SET value = '1' WHERE name = 'schema'").await;
+    let refused = Store::open(&base.url, &keyring(), Open::AsIs).await;
+    assert!(matches!(refused, Err(StoreError::Missing(told)) if told.contains("vantail store migrate")));
+
+    let migrated = Store::open(&base.url, &keyring(), Open::Migrate).await.unwrap();
+    let after = migrated.user(alice).await.unwrap().unwrap();
+    assert_eq!((after.user, after.password_hash), (before.user, before.password_hash));
+    assert!(!after.password_spent);
+    migrated.close().await;
+    base.another().await.close().await;
+}

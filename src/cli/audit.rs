@@ -45,6 +45,9 @@ pub(super) enum AuditCommand {
         /// How to write them.
         #[arg(long, value_enum, default_value_t = Format::Jsonl)]
         format: Format,
+        /// As JSON lines: one object for each event.
+        #[arg(long, conflicts_with = "format")]
+        json: bool,
     },
 }
 
@@ -87,7 +90,8 @@ pub(super) async fn run(
             tell(store, origin, "audit.listed").await
         }
         AuditCommand::Verify { json } => verify(json, store, console).await,
-        AuditCommand::Export { filter, format } => {
+        AuditCommand::Export { filter, format, json } => {
+            let format = if json { Format::Jsonl } else { format };
             export(&filter.read(store).await?, format, store, console).await?;
             tell(store, origin, "audit.exported").await
         }

@@ -33,6 +33,9 @@ pub enum ConfigCommand {
         /// Of which file.
         #[arg(value_enum, default_value_t = SchemaOf::Config)]
         of: SchemaOf,
+        /// It is JSON anyway.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -56,7 +59,7 @@ pub fn run(command: ConfigCommand, config: Option<&Path>) -> Result<(), Failure>
     match command {
         ConfigCommand::Check { json } => check(config, json),
         ConfigCommand::Show { json } => show(config, json),
-        ConfigCommand::Schema { of } => print_json(&of.schema()),
+        ConfigCommand::Schema { of, .. } => print_json(&of.schema()),
     }
 }
 

@@ -6,7 +6,9 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 
+use super::config::print_json;
 use super::output::Failure;
 use super::serve;
 use crate::app::{App, BoundTo, Means, Tools};
@@ -29,6 +31,9 @@ pub(super) struct DemoArguments {
     /// Where the telephone and mailbox are shown.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8025")]
     inbox: SocketAddr,
+    /// Tell the addresses and the accounts as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// The demo's folder: kept, or gone when dropped.
@@ -38,6 +43,13 @@ enum Folder {
 }
 
 struct TemporaryFolder(PathBuf);
+
+/// What whoever tries the demo needs to know.
+struct Told {
+    gateway: SocketAddr,
+    inbox: SocketAddr,
+    configuration: PathBuf,
+}
 
 pub(super) async fn run(arguments: DemoArguments) -> Result<(), Failure> {
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -65,7 +77,12 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<(), Failure> {
         .await
         .map_err(|error| Failure::failed(format!("the demo's users cannot be made: {error}")))?;
     let app = App::build(tools).await.map_err(serve::start_failure)?;
-    introduce(gateway, inbox.http_addr(), folder.path())?;
+    let told = Told { gateway, inbox: inbox.http_addr(), configuration: folder.path().join(files::CONFIGURATION) };
+    if arguments.json {
+        told.as_json()?
+    } else {
+        told.in_words()?
+    }
     app.serve(listeners, serve::asked_to_stop()).await.map_err(serve::start_failure)
 }
 
@@ -76,29 +93,48 @@ fn write_files(folder: &Path, addresses: &Addresses, backend: SocketAddr) -> Res
     Config::load(Some(&folder.join(files::CONFIGURATION))).map_err(Failure::faults)
 }
 
-fn introduce(gateway: SocketAddr, inbox: SocketAddr, folder: &Path) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "Vantail demo\n")?;
-    writeln!(out, "  application behind the gateway   http://localhost:{}/", gateway.port())?;
-    writeln!(out, "  telephone and mailbox            http://localhost:{}/", inbox.port())?;
-    writeln!(
-        out,
-        "  commands on this demo            vantail user list --config {}\n",
-        folder.join(files::CONFIGURATION).display()
-    )?;
-    for person in crate::demo::people() {
-        writeln!(out, "  {:<6} {:<20} {}", person.name, person.password, person.part)?;
-    }
-    if !gateway.ip().is_loopback() || !inbox.ip().is_loopback() {
-        writeln!(out, "\n  Anybody who reaches these addresses can sign in: the passwords are public.")?;
-    }
-    writeln!(out, "\nTo see a request held: sign in as alice, delete a customer on the administration page,")?;
-    writeln!(out, "read bob's SMS, sign in as bob in another browser, and confirm. Stop with Ctrl-C.")?;
-    Ok(out.flush()?)
-}
-
 fn taken(what: &str, address: SocketAddr, option: &str, error: &io::Error) -> Failure {
     Failure::failed(format!("{address}: the {what} cannot listen there ({error}); choose another with {option} ADDR"))
+}
+
+// === impl Told ===
+
+impl Told {
+    fn addresses(&self) -> [String; 2] {
+        [self.gateway, self.inbox].map(|address| format!("http://localhost:{}/", address.port()))
+    }
+
+    fn in_words(&self) -> Result<(), Failure> {
+        let [gateway, inbox] = self.addresses();
+        let mut out = io::stdout().lock();
+        writeln!(out, "Vantail demo\n")?;
+        writeln!(out, "  application behind the gateway   {gateway}")?;
+        writeln!(out, "  telephone and mailbox            {inbox}")?;
+        writeln!(
+            out,
+            "  commands on this demo            vantail user list --config {}\n",
+            self.configuration.display()
+        )?;
+        for person in crate::demo::people() {
+            writeln!(out, "  {:<6} {:<20} {}", person.name, person.password, person.part)?;
+        }
+        if !self.gateway.ip().is_loopback() || !self.inbox.ip().is_loopback() {
+            writeln!(out, "\n  Anybody who reaches these addresses can sign in: the passwords are public.")?;
+        }
+        writeln!(out, "\nTo see a request held: sign in as alice, delete a customer on the administration page,")?;
+        writeln!(out, "read bob's SMS, sign in as bob in another browser, and confirm. Stop with Ctrl-C.")?;
+        Ok(out.flush()?)
+    }
+
+    fn as_json(&self) -> Result<(), Failure> {
+        let [gateway, inbox] = self.addresses();
+        let accounts: Vec<_> = crate::demo::people()
+            .iter()
+            .map(|person| json!({ "name": person.name, "password": person.password, "part": person.part }))
+            .collect();
+        let configuration = &self.configuration;
+        print_json(&json!({ "gateway": gateway, "inbox": inbox, "config": configuration, "accounts": accounts }))
+    }
 }
 
 // === impl Folder ===

@@ -21,7 +21,7 @@ mod user;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use output::Failure;
 
@@ -67,7 +67,16 @@ enum Command {
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// Read a password from standard input, write its hash.
-    HashPassword,
+    HashPassword {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What may be typed: every command with its options. Those that print data take `--json`.
+pub fn definition() -> clap::Command {
+    Arguments::command()
 }
 
 /// The program: reads the arguments, runs, says how it went.
@@ -104,7 +113,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Audit(command) => tools::audit(command, config).await,
             Command::Store(command) => tools::store(command, config).await,
             Command::Key(command) => tools::key(command, config).await,
-            Command::HashPassword => tools::hash_password().await,
+            Command::HashPassword { json } => tools::hash_password(json).await,
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

@@ -45,6 +45,9 @@ pub(super) enum OperationCommand {
     Cancel {
         /// Its id, 8 digits.
         operation: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -75,8 +78,11 @@ pub(super) async fn run(
             let view = held.operations.inspect(&operation).await.map_err(|error| failure(&operation, &error))?;
             if json { console.json(&whole(&view)) } else { lines(&view, console) }
         }
-        OperationCommand::Cancel { operation } => {
+        OperationCommand::Cancel { operation, json } => {
             held.operations.cancel(&operation, None, origin).await.map_err(|error| failure(&operation, &error))?;
+            if json {
+                return console.json(&json!({ "operation": operation, "state": State::Cancelled }));
+            }
             console.say("cancelled")
         }
     }

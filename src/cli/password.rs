@@ -20,8 +20,8 @@ pub(super) fn read(file: Option<&Path>, console: &mut Console<'_>) -> Result<Sec
 }
 
 /// `vantail hash-password`: what the store would keep of it.
-pub(super) async fn hash(hashing: &HashPool, console: &mut Console<'_>) -> Result<(), Failure> {
+pub(super) async fn hash(hashing: &HashPool, json: bool, console: &mut Console<'_>) -> Result<(), Failure> {
     let password = read(None, console)?;
     let hash = hashing.hash(password).await.map_err(|busy| Failure::failed(busy.to_string()))?;
-    console.say(hash)
+    if json { console.json(&serde_json::json!({ "hash": hash })) } else { console.say(hash) }
 }

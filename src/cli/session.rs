@@ -31,13 +31,16 @@ pub(super) enum SessionCommand {
 
 /// Which sessions to end.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
 pub(super) struct EndArguments {
     /// The session's id, as listed.
+    #[arg(required_unless_present = "user", conflicts_with = "user")]
     session: Option<SessionId>,
     /// All of this user's: user name or mail address.
     #[arg(long)]
     user: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs `command`.
@@ -50,11 +53,12 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     match command {
         SessionCommand::List { user, json } => list(accounts, user.as_deref(), json, console).await,
-        SessionCommand::End(EndArguments { session: Some(session), .. }) => {
-            end(session, operations, origin, console, accounts).await
-        }
-        SessionCommand::End(EndArguments { user, .. }) => {
-            end_all(&user.unwrap_or_default(), operations, origin, console, accounts).await
+        SessionCommand::End(arguments) => {
+            let ended = end(&arguments, operations, origin, accounts).await?;
+            if arguments.json {
+                return console.json(&json!({ "ended": ended }));
+            }
+            console.say(format_args!("ended {ended}"))
         }
     }
 }
@@ -75,31 +79,22 @@ async fn list(accounts: &Accounts, user: Option<&str>, json: bool, console: &mut
     console.table(["SESSION", "USER", "STAGE", "SINCE", "LAST SEEN", "ADDRESS", "BROWSER"], &rows)
 }
 
+/// How many ended.
 async fn end(
-    session: SessionId,
+    arguments: &EndArguments,
     operations: &Operations,
     origin: &Origin,
-    console: &mut Console<'_>,
     accounts: &Accounts,
-) -> Result<(), Failure> {
-    let row = accounts.store.session_by_id(session).await.map_err(AccountError::from)?;
-    let Some(row) = row else {
-        return Err(Failure::failed(format!("there is no session {session}; see: vantail session list")));
+) -> Result<u64, Failure> {
+    let user = match arguments.session {
+        None => accounts.find(arguments.user.as_deref().unwrap_or_default()).await?.user.id,
+        Some(session) => {
+            let row = accounts.store.session_by_id(session).await.map_err(AccountError::from)?;
+            row.ok_or_else(|| Failure::failed(format!("there is no session {session}; see: vantail session list")))?
+                .user
+        }
     };
-    operations.end_sessions(row.user, Some(session), origin).await.map_err(AccountError::from)?;
-    console.say("ended")
-}
-
-async fn end_all(
-    user: &str,
-    operations: &Operations,
-    origin: &Origin,
-    console: &mut Console<'_>,
-    accounts: &Accounts,
-) -> Result<(), Failure> {
-    let id = accounts.find(user).await?.user.id;
-    let ended = operations.end_sessions(id, None, origin).await.map_err(AccountError::from)?;
-    console.say(format_args!("ended {ended}"))
+    Ok(operations.end_sessions(user, arguments.session, origin).await.map_err(AccountError::from)?)
 }
 
 fn shown(session: &SessionRow, user: &str) -> Value {

@@ -1,6 +1,6 @@
 //! `vantail store`: make, check and back up the database.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::json;
@@ -15,7 +15,11 @@ use crate::store::{Store, StoreError};
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreCommand {
     /// Make the database, or bring an older one to this version. Back it up before.
-    Migrate,
+    Migrate {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Look the whole database over: pages, audit trail, seals. Exit 1 when something is wrong.
     Check {
         /// As JSON.
@@ -26,6 +30,9 @@ pub(super) enum StoreCommand {
     Backup {
         /// The new file. The sealing key is not in it: keep it elsewhere.
         to: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -38,20 +45,33 @@ pub(super) async fn run(
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
     match command {
-        StoreCommand::Migrate => {
-            console.say(format_args!("the database is of schema version {}", store.schema_version()))
+        StoreCommand::Migrate { json } => {
+            let version = store.schema_version();
+            if json {
+                return console.json(&json!({ "schema_version": version }));
+            }
+            console.say(format_args!("the database is of schema version {version}"))
         }
         StoreCommand::Check { json } => check(json, store, keyring, console).await,
-        StoreCommand::Backup { to } => {
-            store.backup(&to).await?;
-            let event = origin.event("store.backed-up", "ok").with("file", to.display().to_string());
-            store.append_events(&[event]).await?;
-            console.say(format_args!(
-                "copied to {}; its secrets open with this installation's sealing key only",
-                to.display()
-            ))
-        }
+        StoreCommand::Backup { to, json } => back_up(&to, json, store, origin, console).await,
     }
+}
+
+async fn back_up(
+    to: &Path,
+    json: bool,
+    store: &Store,
+    origin: &Origin,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    store.backup(to).await?;
+    let event = origin.event("store.backed-up", "ok").with("file", to.display().to_string());
+    store.append_events(&[event]).await?;
+    if json {
+        return console.json(&json!({ "file": to }));
+    }
+    let file = to.display();
+    console.say(format_args!("copied to {file}; its secrets open with this installation's sealing key only"))
 }
 
 async fn check(json: bool, store: &Store, keyring: &Keyring, console: &mut Console<'_>) -> Result<(), Failure> {
@@ -99,15 +119,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = |file: &str| format!("sqlite:{}", folder.path().join(file).display());
         let store = Store::open(&url("vantail.db"), &keyring(), Open::Migrate).await.unwrap();
-        let (shown, done) = ran(&store, StoreCommand::Migrate, &keyring()).await;
-        assert_eq!((shown.as_str(), done), ("the database is of schema version 1\n", Ok(())));
+        let (shown, done) = ran(&store, StoreCommand::Migrate { json: false }, &keyring()).await;
+        let version = store.schema_version();
+        assert_eq!((shown, done), (format!("the database is of schema version {version}\n"), Ok(())));
         let (shown, done) = ran(&store, StoreCommand::Check { json: false }, &keyring()).await;
         assert_eq!((shown.as_str(), done), ("the database is whole\n", Ok(())));
 
         let to = folder.path().join("copy.db");
-        let (_, done) = ran(&store, StoreCommand::Backup { to: to.clone() }, &keyring()).await;
+        let (_, done) = ran(&store, StoreCommand::Backup { to: to.clone(), json: false }, &keyring()).await;
         assert_eq!(done, Ok(()));
-        let (_, again) = ran(&store, StoreCommand::Backup { to }, &keyring()).await;
+        let (_, again) = ran(&store, StoreCommand::Backup { to, json: false }, &keyring()).await;
         assert!(again.unwrap_err().to_string().contains("exists already"));
         let copy = Store::open(&url("copy.db"), &keyring(), Open::AsIs).await.unwrap();
         assert_eq!(copy.check(&keyring()).await.unwrap(), Vec::<String>::new());

@@ -79,7 +79,7 @@ pub(super) async fn store(command: StoreCommand, config: Option<&Path>) -> Resul
     let config = Config::load(config).map_err(Failure::faults)?;
     let means = Means::of(&config).map_err(start_failure)?;
     let tools = match command {
-        StoreCommand::Migrate => Tools::open_and_migrate(config, means).await,
+        StoreCommand::Migrate { .. } => Tools::open_and_migrate(config, means).await,
         _ => Tools::open(config, means).await,
     };
     let tools = tools.map_err(start_failure)?;
@@ -119,8 +119,8 @@ fn existing(config: Option<&Path>) -> Result<Option<Tools>, String> {
     block_in_place(|| Handle::current().block_on(open(config))).map(Some).map_err(|failure| failure.to_string())
 }
 
-pub(super) async fn hash_password() -> Result<(), Failure> {
+pub(super) async fn hash_password(json: bool) -> Result<(), Failure> {
     let hashing = HashPool::start(1, 1, Strength::default(), Arc::new(SystemRandom))
         .map_err(|error| Failure::failed(format!("no thread to hash with: {error}")))?;
-    password::hash(&hashing, &mut Console::standard()).await
+    password::hash(&hashing, json, &mut Console::standard()).await
 }

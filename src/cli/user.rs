@@ -1,20 +1,20 @@
 //! `vantail user`: people, their rights and what proves them.
 
+mod arguments;
 mod show;
 
-use std::path::PathBuf;
+use clap::Subcommand;
+use serde_json::json;
 
-use clap::{Args, Subcommand};
-
+use self::arguments::{AddArguments, EditArguments, Named, RightArguments};
 use super::Failure;
 use super::console::Console;
 use super::password;
-use crate::account::{AccountError, Accounts, Addition, Edit};
+use crate::account::{AccountError, Accounts, Addition};
 use crate::audit::Origin;
-use crate::identity::{Right, UserId};
+use crate::identity::UserId;
 use crate::policy::Security;
 use crate::secret::SecretText;
-use crate::time::Timestamp;
 
 /// What to do with users. A USER is a user name or a mail address, in any spelling.
 #[derive(Debug, Subcommand)]
@@ -28,13 +28,7 @@ pub(super) enum UserCommand {
         json: bool,
     },
     /// Show one user, phone number and second factor included.
-    Show {
-        /// User name or mail address.
-        user: String,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Show(Named),
     /// Change what is known of a user.
     Edit(EditArguments),
     /// Give rights.
@@ -42,108 +36,15 @@ pub(super) enum UserCommand {
     /// Take rights away.
     Revoke(RightArguments),
     /// Switch a user off: no sign-in, and their sessions end.
-    Disable {
-        /// User name or mail address.
-        user: String,
-    },
+    Disable(Named),
     /// Switch a user on again.
-    Enable {
-        /// User name or mail address.
-        user: String,
-    },
-    /// Make a temporary password, to be changed at the next sign-in. Their sessions end.
-    ResetPassword {
-        /// User name or mail address.
-        user: String,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Enable(Named),
+    /// Make a temporary password. It works once, and that sign-in must change it. Their sessions end.
+    ResetPassword(Named),
     /// Remove the second factor: verify first that it is really them who asks. Their sessions end.
-    ResetSecondFactor {
-        /// User name or mail address.
-        user: String,
-    },
+    ResetSecondFactor(Named),
     /// End a lock after too many failed tries.
-    Unlock {
-        /// User name or mail address.
-        user: String,
-    },
-}
-
-/// A user to add.
-#[derive(Debug, Args)]
-pub(super) struct AddArguments {
-    /// User name: letters, digits, '.', '_' and '-'.
-    user: String,
-    /// Mail address.
-    #[arg(long)]
-    email: String,
-    /// First and last name.
-    #[arg(long)]
-    name: String,
-    /// Phone number for SMS: +33612345678.
-    #[arg(long)]
-    phone: Option<String>,
-    /// Language of mails, SMS and pages: en or fr.
-    #[arg(long)]
-    language: Option<String>,
-    /// A group, the organisation's own word; may be given several times.
-    #[arg(long = "group", value_name = "GROUP")]
-    groups: Vec<String>,
-    /// A right; may be given several times.
-    #[arg(long = "right", value_name = "RIGHT")]
-    rights: Vec<Right>,
-    /// Read the password from this file.
-    #[arg(long, value_name = "FILE", conflicts_with = "temporary")]
-    password_file: Option<PathBuf>,
-    /// Make a password and print it; it must be changed at the first sign-in.
-    #[arg(long)]
-    temporary: bool,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-/// What to change. What is not named stays.
-#[derive(Debug, Args)]
-pub(super) struct EditArguments {
-    /// User name or mail address.
-    user: String,
-    /// Mail address.
-    #[arg(long)]
-    email: Option<String>,
-    /// First and last name.
-    #[arg(long)]
-    name: Option<String>,
-    /// Phone number, or "none".
-    #[arg(long)]
-    phone: Option<String>,
-    /// en, fr, or "none".
-    #[arg(long)]
-    language: Option<String>,
-    /// Nobody before this moment: 2027-01-31, 2027-01-31T08:00:00Z, or "none".
-    #[arg(long, value_name = "DATE")]
-    valid_from: Option<String>,
-    /// Nobody from this moment on: 2027-01-31, 2027-01-31T08:00:00Z, or "none".
-    #[arg(long, value_name = "DATE")]
-    valid_until: Option<String>,
-    /// Into this group; may be given several times.
-    #[arg(long, value_name = "GROUP")]
-    add_group: Vec<String>,
-    /// Out of this group; may be given several times.
-    #[arg(long, value_name = "GROUP")]
-    remove_group: Vec<String>,
-}
-
-/// Whose rights, and which.
-#[derive(Debug, Args)]
-pub(super) struct RightArguments {
-    /// User name or mail address.
-    user: String,
-    /// One or several rights.
-    #[arg(required = true, value_name = "RIGHT")]
-    rights: Vec<Right>,
+    Unlock(Named),
 }
 
 /// Runs `command`.
@@ -154,35 +55,41 @@ pub(super) async fn run(
     origin: &Origin,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
-    match command {
+    let (user, json) = match command {
         UserCommand::Add(arguments) => return add(arguments, accounts, security, origin, console).await,
         UserCommand::List { json } => return show::list(accounts, json, origin.now, console).await,
-        UserCommand::Show { user, json } => return show::one(accounts, &user, json, origin.now, console).await,
-        UserCommand::ResetPassword { user, json } => return reset(&user, json, accounts, origin, console).await,
-        UserCommand::Edit(arguments) => {
-            let id = id_of(accounts, &arguments.user).await?;
-            accounts.edit(id, edit(arguments)?, origin).await?;
-        }
-        UserCommand::Grant(RightArguments { user, rights }) => {
+        UserCommand::Show(Named { user, json }) => return show::one(accounts, &user, json, origin.now, console).await,
+        UserCommand::ResetPassword(named) => return reset(&named, accounts, origin, console).await,
+        UserCommand::Unlock(named) => return unlock(&named, accounts, origin, console).await,
+        UserCommand::Edit(arguments) => edit(arguments, accounts, origin).await?,
+        UserCommand::Grant(RightArguments { user, rights, json }) => {
             let id = id_of(accounts, &user).await?;
             for right in rights {
                 accounts.grant(id, right, origin).await?;
             }
+            (user, json)
         }
-        UserCommand::Revoke(RightArguments { user, rights }) => {
+        UserCommand::Revoke(RightArguments { user, rights, json }) => {
             let id = id_of(accounts, &user).await?;
             for right in rights {
                 accounts.revoke(id, right, origin).await?;
             }
+            (user, json)
         }
-        UserCommand::Disable { user } => accounts.disable(id_of(accounts, &user).await?, origin).await?,
-        UserCommand::Enable { user } => accounts.enable(id_of(accounts, &user).await?, origin).await?,
-        UserCommand::ResetSecondFactor { user } => {
+        UserCommand::Disable(Named { user, json }) => {
+            accounts.disable(id_of(accounts, &user).await?, origin).await?;
+            (user, json)
+        }
+        UserCommand::Enable(Named { user, json }) => {
+            accounts.enable(id_of(accounts, &user).await?, origin).await?;
+            (user, json)
+        }
+        UserCommand::ResetSecondFactor(Named { user, json }) => {
             accounts.reset_second_factor(id_of(accounts, &user).await?, origin).await?;
+            (user, json)
         }
-        UserCommand::Unlock { user } => return unlock(&user, accounts, origin, console).await,
-    }
-    console.say("done")
+    };
+    if json { show::one(accounts, &user, json, origin.now, console).await } else { console.say("done") }
 }
 
 async fn add(
@@ -198,7 +105,7 @@ async fn add(
         Addition { name: user, full_name: name, email, phone, language, groups, rights, password, temporary };
     let (user, temporary) = accounts.add(security, addition, origin).await?;
     if json {
-        let mut shown = serde_json::json!({ "id": user.id, "name": user.name });
+        let mut shown = json!({ "id": user.id, "name": user.name });
         if let Some(password) = &temporary {
             shown["temporary_password"] = password.expose().into();
         }
@@ -208,61 +115,33 @@ async fn add(
     temporary.map_or(Ok(()), |password| hand_over(&password, console))
 }
 
-async fn reset(
-    user: &str,
-    json: bool,
-    accounts: &Accounts,
-    origin: &Origin,
-    console: &mut Console<'_>,
-) -> Result<(), Failure> {
-    let password = accounts.reset_password(id_of(accounts, user).await?, origin).await?;
-    if json {
-        return console.json(&serde_json::json!({ "temporary_password": password.expose() }));
+/// Whom to show then, and whether as JSON: a new address is how they are found.
+async fn edit(arguments: EditArguments, accounts: &Accounts, origin: &Origin) -> Result<(String, bool), Failure> {
+    let (row, json) = (accounts.find(&arguments.user).await?, arguments.json);
+    accounts.edit(row.user.id, arguments.edit()?, origin).await?;
+    Ok((row.user.name, json))
+}
+
+async fn reset(named: &Named, accounts: &Accounts, origin: &Origin, console: &mut Console<'_>) -> Result<(), Failure> {
+    let password = accounts.reset_password(id_of(accounts, &named.user).await?, origin).await?;
+    if named.json {
+        return console.json(&json!({ "temporary_password": password.expose() }));
     }
     hand_over(&password, console)
 }
 
-async fn unlock(user: &str, accounts: &Accounts, origin: &Origin, console: &mut Console<'_>) -> Result<(), Failure> {
-    let was_locked = accounts.unlock(id_of(accounts, user).await?, origin).await?;
+async fn unlock(named: &Named, accounts: &Accounts, origin: &Origin, console: &mut Console<'_>) -> Result<(), Failure> {
+    let was_locked = accounts.unlock(id_of(accounts, &named.user).await?, origin).await?;
+    if named.json {
+        return console.json(&json!({ "was_locked": was_locked }));
+    }
     console.say(if was_locked { "unlocked" } else { "was not locked; the count of tries is back to none" })
 }
 
 fn hand_over(password: &SecretText, console: &mut Console<'_>) -> Result<(), Failure> {
     console.say(format_args!("temporary password: {}", password.expose()))?;
-    console.say("Shown this once. Pass it on by a safe channel, not by mail; it must be changed at the next sign-in.")
-}
-
-fn edit(arguments: EditArguments) -> Result<Edit, Failure> {
-    let edit = Edit {
-        full_name: arguments.name,
-        email: arguments.email,
-        phone: arguments.phone.map(unless_none),
-        language: arguments.language.map(unless_none),
-        valid_from: arguments.valid_from.map(|text| date(&text)).transpose()?,
-        valid_until: arguments.valid_until.map(|text| date(&text)).transpose()?,
-        add_groups: arguments.add_group,
-        remove_groups: arguments.remove_group,
-    };
-    if edit == Edit::default() {
-        return Err(Failure::wrong("nothing to change: name what to change, see vantail user edit --help"));
-    }
-    Ok(edit)
-}
-
-fn unless_none(text: String) -> Option<String> {
-    (text != "none").then_some(text)
-}
-
-/// A moment, or the beginning of a day in UTC.
-fn date(text: &str) -> Result<Option<Timestamp>, Failure> {
-    if text == "none" {
-        return Ok(None);
-    }
-    let midnight = || format!("{text}T00:00:00Z").parse::<jiff::Timestamp>();
-    let moment = text.parse::<jiff::Timestamp>().or_else(|_| midnight());
-    let moment =
-        moment.map_err(|_| Failure::wrong(format!("{text:?} is no date: write 2027-01-31 or 2027-01-31T08:00:00Z")))?;
-    Ok(Some(Timestamp::from_millis(moment.as_millisecond())))
+    console
+        .say("Shown this once. Pass it on by a safe channel, not by mail. It works once: that sign-in must change it.")
 }
 
 async fn id_of(accounts: &Accounts, user: &str) -> Result<UserId, Failure> {
@@ -275,19 +154,5 @@ impl From<AccountError> for Failure {
             AccountError::Invalid(_) => Self::wrong(error.to_string()),
             _ => Self::failed(error.to_string()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_are_days_or_moments_in_utc() {
-        let day = Timestamp::from_secs(1_801_353_600);
-        assert_eq!(date("2027-01-31").unwrap(), Some(day));
-        assert_eq!(date("2027-01-31T01:00:00+01:00").unwrap(), Some(day));
-        assert_eq!(date("none").unwrap(), None);
-        assert!(date("31/01/2027").is_err());
     }
 }

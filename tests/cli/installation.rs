@@ -61,7 +61,7 @@ impl Installation {
         std::fs::write(file, text).unwrap();
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(arguments).current_dir(self.0.path());
         if !arguments.contains(&"--config") {
@@ -148,6 +148,16 @@ impl Serving {
             form.len()
         ));
         cookies(&answer).into_iter().find(|cookie| cookie.starts_with("vantail=")).unwrap_or_else(|| panic!("{answer}"))
+    }
+
+    /// Posts an empty form, as a page of the site does; where the answer leads.
+    pub(crate) fn post(&self, target: &str, cookie: &str) -> String {
+        let answer = self.exchange(&format!(
+            "POST {target} HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        ));
+        let header =
+            answer.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("location: ").map(str::to_owned));
+        header.unwrap_or_else(|| panic!("{answer}"))
     }
 
     pub(crate) fn status(&self, target: &str, cookie: &str) -> u16 {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod installation;
+mod json;
 #[path = "../support/ports.rs"]
 mod ports;
 

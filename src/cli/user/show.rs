@@ -106,6 +106,7 @@ impl Shown {
             "second_factor": self.second_factor,
             "password": self.row.password_hash.is_some(),
             "password_must_change": self.row.password_must_change,
+            "password_spent": self.row.password_spent,
             "locked_until": moment(self.locked_until),
             "created_at": self.row.created_at.to_string(),
             "last_login_at": moment(self.row.last_login_at),

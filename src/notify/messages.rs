@@ -1,4 +1,4 @@
-//! Notices: a message filled for one person, sealed into an outbox row.
+//! A notice filled for one person, sealed into an outbox row.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,51 +9,14 @@ use uuid::Uuid;
 use super::catalogue::{Catalogue, MailMessage};
 use super::html;
 use super::mail::Letter;
+use super::notice::{Notice, Times};
+use super::plain::{gsm_friendly, one_line, quotable};
 use super::sms::ShortMessage;
 use crate::account::phone::Phone;
 use crate::identity::User;
-use crate::secret::{Keyring, OperationToken, Place, Random, Sealed, random_bytes};
+use crate::secret::{Keyring, Place, Random, Sealed, random_bytes};
 use crate::store::operations::State;
 use crate::store::outbox::{Channel, Message, NewOutbox};
-use crate::time::Timestamp;
-
-/// One notice about an operation.
-#[derive(Debug, Clone)]
-pub enum Notice<'a> {
-    /// SMS to a validator, with their token.
-    OperationAsked {
-        /// The operation's id.
-        operation: &'a str,
-        /// Its name, in the person's language.
-        title: &'a str,
-        /// The requester's user name.
-        requester: &'a str,
-        /// The validator's own token.
-        token: &'a OperationToken,
-        /// How long it lives.
-        minutes: u64,
-    },
-    /// SMS to every validator.
-    OperationConfirmed {
-        /// The operation's id.
-        operation: &'a str,
-        /// Its name, in the person's language.
-        title: &'a str,
-        /// The user names of those who confirmed, set apart by commas.
-        confirmed_by: &'a str,
-    },
-    /// Mail to the requester: what became of it.
-    OperationEnded {
-        /// The operation's id.
-        operation: &'a str,
-        /// Its name, in the person's language.
-        title: &'a str,
-        /// The state's stable word.
-        state: &'a str,
-        /// A stable word, or a denier's own words.
-        reason: Option<&'a str>,
-    },
-}
 
 /// Makes outbox rows. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -69,48 +32,6 @@ struct Parts {
     language: String,
     catalogue: Catalogue,
     wake: Arc<Notify>,
-}
-
-/// When a notice is made, and after which moment it is not worth sending.
-#[derive(Debug, Clone, Copy)]
-pub struct Times {
-    /// Now.
-    pub now: Timestamp,
-    /// Not sent after.
-    pub deadline: Timestamp,
-}
-
-// === impl Notice ===
-
-impl Notice<'_> {
-    /// The stable name of the message.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::OperationAsked { .. } => "operation-asked",
-            Self::OperationConfirmed { .. } => "operation-confirmed",
-            Self::OperationEnded { .. } => "operation-ended",
-        }
-    }
-
-    fn operation(&self) -> &str {
-        match self {
-            Self::OperationAsked { operation, .. }
-            | Self::OperationConfirmed { operation, .. }
-            | Self::OperationEnded { operation, .. } => operation,
-        }
-    }
-
-    fn title(&self) -> &str {
-        match self {
-            Self::OperationAsked { title, .. }
-            | Self::OperationConfirmed { title, .. }
-            | Self::OperationEnded { title, .. } => title,
-        }
-    }
-
-    fn carries_token(&self) -> bool {
-        matches!(self, Self::OperationAsked { .. })
-    }
 }
 
 // === impl Notices ===
@@ -277,55 +198,12 @@ fn ended<'a>(message: &'a MailMessage, state: &'a str, reason: Option<&str>) -> 
     Ended { outcome, advice: message.advice.get(state).map_or("", String::as_str), reason }
 }
 
-/// Text that cannot begin a line of its own.
-fn one_line(text: &str) -> String {
-    text.split(|letter: char| letter.is_control()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// Text that cannot end the quotation it stands in: a title must not be able to write the rest of the SMS.
-fn quotable(text: &str) -> String {
-    one_line(text).replace(['"', '\u{201c}', '\u{201d}'], "'")
-}
-
-/// Puts common letters that the GSM alphabet (3GPP TS 23.038) lacks into ones it has: one other letter in a text more
-/// than halves what fits into an SMS. What has no such counterpart stays as it is.
-fn gsm_friendly(text: &str) -> String {
-    let mut friendly = String::with_capacity(text.len());
-    for letter in text.chars() {
-        let counterpart = match letter {
-            '\u{2018}' | '\u{2019}' => "'",
-            '\u{201c}' | '\u{201d}' | '«' | '»' => "\"",
-            '\u{2013}' | '\u{2014}' => "-",
-            '…' => "...",
-            '\u{a0}' | '\u{202f}' => " ",
-            'á' | 'â' | 'ã' => "a",
-            'À' | 'Á' | 'Â' | 'Ã' => "A",
-            'ç' => "c",
-            'ê' | 'ë' => "e",
-            'È' | 'Ê' | 'Ë' => "E",
-            'í' | 'î' | 'ï' => "i",
-            'Í' | 'Î' | 'Ï' => "I",
-            'ó' | 'ô' | 'õ' => "o",
-            'Ó' | 'Ô' | 'Õ' => "O",
-            'ú' | 'û' => "u",
-            'Ú' | 'Û' | 'Ù' => "U",
-            'œ' => "oe",
-            'Œ' => "OE",
-            other => {
-                friendly.push(other);
-                continue;
-            }
-        };
-        friendly.push_str(counterpart);
-    }
-    friendly
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::identity::{UserId, UserState};
-    use crate::secret::SystemRandom;
+    use crate::secret::{OperationToken, SystemRandom};
+    use crate::time::Timestamp;
 
     const TIMES: Times = Times { now: Timestamp::from_secs(1_000), deadline: Timestamp::from_secs(1_900) };
 

@@ -14,12 +14,15 @@ pub mod catalogue;
 pub mod html;
 pub mod mail;
 pub mod messages;
+pub mod notice;
+mod plain;
 pub mod sms;
 pub mod template;
 pub mod worker;
 
 pub use catalogue::Catalogue;
-pub use messages::{Notice, Notices};
+pub use messages::Notices;
+pub use notice::{Notice, Times};
 pub use worker::Worker;
 
 use std::borrow::Cow;

@@ -16,8 +16,7 @@ use super::{Cause, ConfirmError, MayNot, OperationError, Operations, State, leav
 use crate::account::lockout::{Attempt, Locked, Subject};
 use crate::audit::Origin;
 use crate::identity::SignedIn;
-use crate::notify::Notice;
-use crate::notify::messages::Times;
+use crate::notify::{Notice, Times};
 use crate::secret::{OperationToken, SecretText};
 use crate::store::StoreError;
 use crate::store::operations::{Confirmed, NewConfirmation, OperationRow, TokenRow};

@@ -100,9 +100,7 @@ pub async fn password(
     let PasswordForm { password, return_to } = posted.map_err(Unposted::into_refused)?.into_inner();
     let row = here.session_row().await?;
     let policy = here.policy();
-    let login = &here.portal.login;
-    let proof = Proof { password, code: None };
-    match login.reauthenticate(&policy.security, &row, proof, &here.browser(), &here.origin()).await {
+    match here.sign_in(&policy).reauthenticate(&row, Proof { password, code: None }).await {
         Ok(step) => Ok(next_page(&here, step, &with_return(SECOND_FACTOR, &return_to))),
         Err(LoginError::Refused) => {
             let error = here.texts().of("error", "password");
@@ -121,8 +119,7 @@ pub async fn code(here: Here, posted: Result<Posted<CodeForm>, Unposted<CodeForm
         return Ok(page::see_other(&with_return(SECOND_FACTOR, &return_to)).map(Into::into));
     }
     let policy = here.policy();
-    let login = &here.portal.login;
-    match login.confirm_enrolment(&policy.security, &row, &code, &here.browser(), &here.origin()).await {
+    match here.sign_in(&policy).confirm_enrolment(&row, &code).await {
         Ok(step) => Ok(next_page(&here, step, if return_to.is_empty() { "/secure/account" } else { &return_to })),
         Err(LoginError::Refused) => {
             let error = here.texts().of("error", "first-code");

@@ -54,8 +54,7 @@ pub async fn submit(here: Here, posted: Result<Posted<CodeForm>, Unposted<CodeFo
     let CodeForm { code, return_to } = posted.map_err(Unposted::into_refused)?.into_inner();
     let Some(row) = here.pending(Stage::Enrol) else { return elsewhere(&here, return_to) };
     let policy = here.policy();
-    let login = &here.portal.login;
-    match login.confirm_enrolment(&policy.security, row, &code, &here.browser(), &here.origin()).await {
+    match here.sign_in(&policy).confirm_enrolment(row, &code).await {
         Ok(step) => Ok(next_page(&here, step, &return_to)),
         Err(LoginError::Refused) => {
             let error = here.texts().of("error", "first-code");
@@ -68,7 +67,7 @@ pub async fn submit(here: Here, posted: Result<Posted<CodeForm>, Unposted<CodeFo
 
 /// The enrolment's page inside `frame`.
 pub async fn enrolment(here: &Here, session: &SessionRow, frame: Frame) -> Result<Response, Refused> {
-    let enrolment = match here.portal.login.enrolment(session, here.issuer(), &here.origin()).await {
+    let enrolment = match here.sign_in(&here.policy()).enrolment(session, here.issuer()).await {
         Ok(enrolment) => enrolment,
         Err(LoginError::Over) => return Ok(begin_again(here, &frame.return_to)),
         Err(error) => return Err(error.into()),

@@ -14,8 +14,7 @@ use super::{Portal, Refused, Visit};
 use crate::audit::Origin;
 use crate::identity::SignedIn;
 use crate::policy::Policy;
-use crate::session::Presented;
-use crate::session::login::Browser;
+use crate::session::{Act, Browser, Presented};
 use crate::store::StoreError;
 use crate::store::sessions::{SessionRow, Stage};
 
@@ -65,6 +64,11 @@ impl Here {
     /// Where the browser is, for a sign-in.
     pub fn browser(&self) -> Browser {
         Browser { user_agent: self.user_agent.clone(), presented: self.visit.token.clone() }
+    }
+
+    /// What this browser may do next to sign in.
+    pub fn sign_in<'a>(&'a self, policy: &'a Policy) -> Act<'a> {
+        self.portal.login.act(&policy.security, self.browser(), self.origin())
     }
 
     /// The policy of the moment.

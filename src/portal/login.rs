@@ -69,8 +69,7 @@ pub async fn submit(here: Here, posted: Result<Posted<LoginForm>, Unposted<Login
     };
     let LoginForm { username, password, return_to } = typed;
     let policy = here.policy();
-    let login = &here.portal.login;
-    match login.password(&policy.security, &username, password.clone(), &here.browser(), &here.origin()).await {
+    match here.sign_in(&policy).password(&username, password.clone()).await {
         Ok(step) => Ok(next_page(&here, step, &return_to)),
         Err(LoginError::Refused) => {
             Ok(again(&here, LoginForm { username, password, return_to }, "sign-in", SHOWN_AGAIN))

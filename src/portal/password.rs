@@ -56,8 +56,7 @@ pub async fn submit(
         return Ok(form(&here, SHOWN_AGAIN, return_to, Some(here.texts().say("error.passwords-differ").to_owned())));
     }
     let policy = here.policy();
-    let login = &here.portal.login;
-    match login.change_password(&policy.security, row, new_password, &here.browser(), &here.origin()).await {
+    match here.sign_in(&policy).change_password(row, new_password).await {
         Ok(step) => Ok(next_page(&here, step, &return_to)),
         Err(LoginError::NewPassword(fault)) => {
             Ok(form(&here, SHOWN_AGAIN, return_to, Some(fault_words(fault, here.texts()))))

@@ -108,14 +108,14 @@ enum Failed {
 
 async fn prove(here: &Here, need: Need, password: Option<SecretText>, code: &str) -> Result<Step, Failed> {
     let row = here.session_row().await.map_err(Failed::Refused)?;
-    let (security, login) = (&here.policy().security, &here.portal.login);
-    let (browser, origin) = (here.browser(), here.origin());
+    let policy = here.policy();
+    let act = here.sign_in(&policy);
     let step = match need {
-        Need::SecondFactor => login.step_up(security, &row, code, &browser, &origin).await,
+        Need::SecondFactor => act.step_up(&row, code).await,
         Need::SignIn => {
             let password = password.unwrap_or_else(|| SecretText::new(""));
             let code = Some(code.to_owned()).filter(|code| !code.is_empty());
-            login.reauthenticate(security, &row, Proof { password, code }, &browser, &origin).await
+            act.reauthenticate(&row, Proof { password, code }).await
         }
     };
     step.map_err(Failed::Login)

@@ -51,8 +51,7 @@ pub async fn submit(here: Here, posted: Result<Posted<CodeForm>, Unposted<CodeFo
     let CodeForm { code, return_to } = posted.map_err(Unposted::into_refused)?.into_inner();
     let Some(row) = here.pending(Stage::SecondFactor) else { return elsewhere(&here, return_to) };
     let policy = here.policy();
-    let login = &here.portal.login;
-    match login.second_factor(&policy.security, row, &code, &here.browser(), &here.origin()).await {
+    match here.sign_in(&policy).second_factor(row, &code).await {
         Ok(step) => Ok(next_page(&here, step, &return_to)),
         Err(LoginError::Refused) => Ok(form(&here, SHOWN_AGAIN, return_to, here.texts().of("error", "code"))),
         Err(LoginError::Over) => Ok(begin_again(&here, &return_to)),

@@ -1,6 +1,7 @@
 //! The sign-in: name and password, then the second factor (or a change of password, or enrolment), then in.
 //!
-//! A **step** is what comes next, with the browser's new token. Every step reserves a **try** before it looks at anything,
+//! An **act** is what a browser does to get in: one of the methods of [`Act`], made by [`Login::act`]. It leads to a **step**:
+//! what comes next, with the browser's new token. Every step reserves a **try** before it looks at anything,
 //! reads the user again, and tells the audit trail; one **refusal** answers all that was wrong, and only the trail knows
 //! which. Only the full sign-in sets the count of tries back to nothing; a right password with more to come gives back its
 //! own try alone.
@@ -17,8 +18,7 @@ mod progress;
 
 use std::sync::Arc;
 
-use self::act::Act;
-use crate::account::totp::Enrolment;
+pub use self::act::Act;
 use crate::account::{Accounts, Busy};
 use crate::audit::Origin;
 use crate::identity::SignedIn;
@@ -26,7 +26,6 @@ use crate::policy::Security;
 use crate::secret::{DoesNotOpen, SecretText, SessionToken};
 use crate::session::Sessions;
 use crate::store::StoreError;
-use crate::store::sessions::SessionRow;
 
 /// The service. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -116,93 +115,9 @@ pub struct Browser {
 // === impl Login ===
 
 impl Login {
-    /// Name and password. Same work and same answer for unknown, wrong, disabled, expired and a temporary password that has
-    /// begun a sign-in before; the same time for locked.
-    pub async fn password(
-        &self,
-        security: &Security,
-        name: &str,
-        password: SecretText,
-        browser: &Browser,
-        origin: &Origin,
-    ) -> Result<Step, LoginError> {
-        self.act(security, browser, origin).password(name, password).await
-    }
-
-    /// The code, for a pending session. Wrong or locked: `Refused` (the pending session stays until its 10 minutes are
-    /// over).
-    pub async fn second_factor(
-        &self,
-        security: &Security,
-        pending: &SessionRow,
-        code: &str,
-        browser: &Browser,
-        origin: &Origin,
-    ) -> Result<Step, LoginError> {
-        self.act(security, browser, origin).second_factor(pending, code).await
-    }
-
-    /// What to show while enrolling: makes the seed, or shows this session's unconfirmed one again. For a pending session of
-    /// stage `Enrol`, or for a live one after `reauthenticate`. A seed belongs to the session that asked for it: what one
-    /// browser was shown is never shown to, nor confirmed by, another.
-    pub async fn enrolment(
-        &self,
-        session: &SessionRow,
-        issuer: &str,
-        origin: &Origin,
-    ) -> Result<Enrolment, LoginError> {
-        factor::enrolment(&self.accounts, session, issuer, origin.now).await
-    }
-
-    /// The first right code: active from now on. A pending session becomes live; a live one gets its second factor. All
-    /// other sessions of the user end. A live session must have proven itself within the last ten minutes, else `Over`.
-    pub async fn confirm_enrolment(
-        &self,
-        security: &Security,
-        session: &SessionRow,
-        code: &str,
-        browser: &Browser,
-        origin: &Origin,
-    ) -> Result<Step, LoginError> {
-        self.act(security, browser, origin).confirm_enrolment(session, code).await
-    }
-
-    /// The new password, for a pending session of stage `ChangePassword` (any other: `Over`). All other sessions of the
-    /// user end. `Overtaken` when the user was changed meanwhile, by an administrator's reset for example: that stands.
-    pub async fn change_password(
-        &self,
-        security: &Security,
-        session: &SessionRow,
-        new: SecretText,
-        browser: &Browser,
-        origin: &Origin,
-    ) -> Result<Step, LoginError> {
-        self.act(security, browser, origin).change_password(session, new).await
-    }
-
-    /// Password (and code where enrolled) again, in a live session: `auth_time` and `second_factor_at` are now; the token
-    /// is rotated. The session's absolute end stays where it was.
-    pub async fn reauthenticate(
-        &self,
-        security: &Security,
-        session: &SessionRow,
-        proof: Proof,
-        browser: &Browser,
-        origin: &Origin,
-    ) -> Result<Step, LoginError> {
-        self.act(security, browser, origin).reauthenticate(session, proof).await
-    }
-
-    /// A code alone, in a live session with one factor or a stale one (step-up).
-    pub async fn step_up(
-        &self,
-        security: &Security,
-        session: &SessionRow,
-        code: &str,
-        browser: &Browser,
-        origin: &Origin,
-    ) -> Result<Step, LoginError> {
-        self.act(security, browser, origin).step_up(session, code).await
+    /// What `browser` may do next to sign in, by the rules of `security`.
+    pub fn act<'a>(&'a self, security: &'a Security, browser: Browser, origin: Origin) -> Act<'a> {
+        Act { login: self, security, browser, origin }
     }
 
     /// Ends the session.
@@ -210,9 +125,5 @@ impl Login {
         let Some(row) = self.sessions.row(token).await? else { return Ok(()) };
         progress::end(self, &row, "signed out", origin).await?;
         Ok(())
-    }
-
-    fn act<'a>(&'a self, security: &'a Security, browser: &'a Browser, origin: &'a Origin) -> Act<'a> {
-        Act { login: self, security, browser, origin }
     }
 }

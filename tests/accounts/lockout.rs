@@ -178,8 +178,7 @@ async fn auth_6_all_doors_share_the_counter() {
     assert!(is_refused(&world.try_code(&pending, &world.wrong_code()).await));
     assert_eq!(world.tries(alice.id).await, 4);
     let row = world.row(&token).await;
-    let browser = super::world::browser();
-    let step_up = world.login.step_up(&world.security, &row, &world.wrong_code(), &browser, &world.origin()).await;
+    let step_up = world.act().step_up(&row, &world.wrong_code()).await;
     assert!(is_refused(&step_up));
 
     let before = world.computed();

@@ -6,7 +6,7 @@ use vantail::identity::{Amr, Right};
 use vantail::session::{LoginError, Presented, Step};
 use vantail::store::sessions::Stage;
 
-use super::world::{PASSWORD, World, browser, is_over, is_put_off, is_refused, token_of};
+use super::world::{PASSWORD, World, is_over, is_put_off, is_refused, token_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mfa_1_one_of_a_hundred_parallel_uses_of_a_code_is_accepted() {
@@ -85,14 +85,11 @@ async fn mfa_4_after_the_password_alone_nothing_opens_but_the_next_step() {
     let pending = world.pending("alice").await;
     let Presented::Pending { row } = world.presents(&pending).await else { panic!("it opens more than its own step") };
     assert_eq!((row.stage, row.amr.as_slice()), (Stage::SecondFactor, &[Amr::Pwd][..]));
-    let (security, browser, origin) = (&world.security, browser(), world.origin());
-    assert!(is_over(&world.login.step_up(security, &row, &world.code(), &browser, &origin).await));
-    assert!(is_over(&world.login.confirm_enrolment(security, &row, &world.code(), &browser, &origin).await));
-    assert!(is_over(
-        &world.login.change_password(security, &row, "another good one".into_secret(), &browser, &origin).await
-    ));
+    assert!(is_over(&world.act().step_up(&row, &world.code()).await));
+    assert!(is_over(&world.act().confirm_enrolment(&row, &world.code()).await));
+    assert!(is_over(&world.act().change_password(&row, "another good one".into_secret()).await));
     assert!(is_over(&world.prove_again(&pending, PASSWORD, Some(&world.code())).await));
-    assert!(matches!(world.login.enrolment(&row, "gate", &origin).await, Err(LoginError::AlreadyEnrolled)));
+    assert!(matches!(world.act().enrolment(&row, "gate").await, Err(LoginError::AlreadyEnrolled)));
     assert!(world.try_code(&pending, &world.code()).await.is_ok());
 }
 
@@ -113,7 +110,7 @@ async fn mfa_4_a_user_disabled_at_the_second_step_gets_no_further() {
     let pending = world.pending("alice").await;
     let row = world.row(&pending).await;
     world.accounts().disable(alice.id, &world.command()).await.unwrap();
-    let outcome = world.login.second_factor(&world.security, &row, &world.code(), &browser(), &world.origin()).await;
+    let outcome = world.act().second_factor(&row, &world.code()).await;
     assert!(is_over(&outcome));
     assert!(matches!(world.presents(&pending).await, Presented::Dead));
 }
@@ -137,9 +134,9 @@ async fn whoever_must_have_a_second_factor_enrols_before_anything_else() {
     let Ok(Step::Enrol(token)) = world.try_password("val", PASSWORD).await else { panic!("not asked to enrol") };
     assert!(matches!(world.presents(&token).await, Presented::Pending { .. }));
     let row = world.row(&token).await;
-    world.login.enrolment(&row, "gate", &world.origin()).await.unwrap();
+    world.act().enrolment(&row, "gate").await.unwrap();
     for _ in 0..8 {
-        let outcome = world.login.confirm_enrolment(&world.security, &row, "000000", &browser(), &world.origin()).await;
+        let outcome = world.act().confirm_enrolment(&row, "000000").await;
         assert!(is_refused(&outcome));
     }
     let token = world.enrol(&token).await;
@@ -167,13 +164,13 @@ async fn a_seed_shown_to_one_browser_is_never_shown_to_nor_confirmed_by_another(
     let (thief, _) = world.signed_in("alice").await;
     let (owner, _) = world.signed_in("alice").await;
     let (thief, owner) = (world.row(&thief).await, world.row(&owner).await);
-    let show = async |row| world.login.enrolment(row, "gate", &world.origin()).await.unwrap().letters;
+    let show = async |row| world.act().enrolment(row, "gate").await.unwrap().letters;
     let stolen = show(&thief).await;
     let own = show(&owner).await;
     assert_ne!(stolen, own);
     assert_eq!(show(&owner).await, own, "reloading shows the same");
     assert_ne!(show(&thief).await, own);
-    let outcome = world.login.confirm_enrolment(&world.security, &owner, "123456", &browser(), &world.origin()).await;
+    let outcome = world.act().confirm_enrolment(&owner, "123456").await;
     assert!(is_over(&outcome), "the thief's replaced the owner's: it is shown anew, not confirmed blindly");
 }
 
@@ -184,8 +181,8 @@ async fn a_stale_session_enrols_nothing() {
     let (token, _) = world.signed_in("alice").await;
     world.wait(601);
     let row = world.row(&token).await;
-    let _shown = world.login.enrolment(&row, "gate", &world.origin()).await.unwrap();
-    let outcome = world.login.confirm_enrolment(&world.security, &row, "123456", &browser(), &world.origin()).await;
+    let _shown = world.act().enrolment(&row, "gate").await.unwrap();
+    let outcome = world.act().confirm_enrolment(&row, "123456").await;
     assert!(is_over(&outcome));
     let token = token_of(&world.prove_again(&token, PASSWORD, None).await.unwrap());
     let token = world.enrol(&token).await;
@@ -201,7 +198,7 @@ async fn stepping_up_renews_the_factor_and_leaves_other_tries_counted() {
     world.wait(300);
     assert!(is_refused(&world.try_password("alice", "wrong").await));
     let row = world.row(&token).await;
-    let step = world.login.step_up(&world.security, &row, &world.code(), &browser(), &world.origin()).await.unwrap();
+    let step = world.act().step_up(&row, &world.code()).await.unwrap();
     let Step::SignedIn(fresh, signed_in) = step else { panic!("not in") };
     assert_eq!(signed_in.second_factor_at, Some(world.now()));
     assert_ne!(signed_in.auth_time, world.now());

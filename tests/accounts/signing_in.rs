@@ -35,9 +35,10 @@ async fn a_sign_in_ends_the_session_the_browser_held() {
     assert!(world.lives(&held).await);
     let browser = Browser { presented: Some(held.clone()), ..browser() };
     let password = || SecretText::new(PASSWORD);
-    let wrong = world.login.password(&world.security, "bob", SecretText::new("x"), &browser, &world.origin()).await;
+    let act = world.login.act(&world.security, browser, world.origin());
+    let wrong = act.password("bob", SecretText::new("x")).await;
     assert!(is_refused(&wrong) && world.lives(&held).await, "a refused sign-in ends nothing");
-    world.login.password(&world.security, "bob", password(), &browser, &world.origin()).await.unwrap();
+    act.password("bob", password()).await.unwrap();
     assert!(!world.lives(&held).await);
 }
 
@@ -65,7 +66,7 @@ async fn a_temporary_password_leads_to_change_password_and_nowhere_else() {
     let change = |new: &str| {
         let new = SecretText::new(new);
         let (world, row) = (&world, &row);
-        async move { world.login.change_password(&world.security, row, new, &browser(), &world.origin()).await }
+        async move { world.act().change_password(row, new).await }
     };
     let fault = |outcome| match outcome {
         Err(LoginError::NewPassword(fault)) => fault,
@@ -96,7 +97,7 @@ async fn a_temporary_password_does_not_get_past_the_second_factor() {
         panic!("not asked to change it")
     };
     let (row, new) = (world.row(&token).await, SecretText::new("a new and longer one"));
-    let step = world.login.change_password(&world.security, &row, new, &browser(), &world.origin()).await.unwrap();
+    let step = world.act().change_password(&row, new).await.unwrap();
     let Step::SignedIn(_, signed_in) = step else { panic!("not in") };
     assert_eq!(signed_in.factors(), 2);
 }
@@ -109,7 +110,7 @@ async fn a_validator_with_a_temporary_password_changes_it_then_enrols() {
         panic!("not asked to change it")
     };
     let (row, new) = (world.row(&token).await, SecretText::new("a new and longer one"));
-    let step = world.login.change_password(&world.security, &row, new, &browser(), &world.origin()).await.unwrap();
+    let step = world.act().change_password(&row, new).await.unwrap();
     assert!(matches!(step, Step::Enrol(_)));
     let live = world.enrol(&token_of(&step)).await;
     assert!(world.lives(&live).await);
@@ -126,7 +127,7 @@ async fn a_changed_temporary_password_ends_the_other_sessions() {
     assert!(!world.lives(&other).await, "the reset ended it");
     let Ok(Step::ChangePassword(token)) = world.try_password("alice", temporary.expose()).await else { panic!() };
     let (row, new) = (world.row(&token).await, SecretText::new("a new and longer one"));
-    let step = world.login.change_password(&world.security, &row, new, &browser(), &world.origin()).await.unwrap();
+    let step = world.act().change_password(&row, new).await.unwrap();
     assert!(world.lives(&token_of(&step)).await);
     assert_eq!(world.store.sessions(Some(alice.id)).await.unwrap().len(), 1);
 }
@@ -189,11 +190,9 @@ async fn a_reset_of_the_same_moment_stands_whoever_was_first() {
             panic!("the administrator's latest password does not work")
         };
         let (row, new) = (world.row(&token).await, SecretText::new("a new and longer one"));
-        let (browser, origin, command) = (browser(), world.origin(), world.command());
-        let (changed, reset) = tokio::join!(
-            world.login.change_password(&world.security, &row, new, &browser, &origin),
-            world.accounts().reset_password(alice.id, &command),
-        );
+        let (act, command) = (world.act(), world.command());
+        let (changed, reset) =
+            tokio::join!(act.change_password(&row, new), world.accounts().reset_password(alice.id, &command),);
         temporary = reset.unwrap();
         match changed {
             // The change came first; the reset has ended what it began.
@@ -218,7 +217,7 @@ async fn a_change_begun_before_a_reset_is_refused_and_the_trail_says_so() {
     let row = world.row(&token).await;
     let reset = world.accounts().reset_password(alice.id, &world.command()).await.unwrap();
     let new = SecretText::new("a new and longer one");
-    let refused = world.login.change_password(&world.security, &row, new, &browser(), &world.origin()).await;
+    let refused = world.act().change_password(&row, new).await;
     assert!(matches!(refused, Err(LoginError::Overtaken)), "{refused:?}");
     let last = world.trail().await.pop().unwrap();
     assert_eq!((last.act.as_str(), last.result.as_str(), last.user), ("password.changed", "refused", Some(alice.id)));

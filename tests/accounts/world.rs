@@ -12,7 +12,7 @@ use vantail::audit::{EventRow, Origin};
 use vantail::identity::{Right, SignedIn, User, UserId};
 use vantail::policy::Security;
 use vantail::secret::{Keyring, SecretText, SessionToken, SystemRandom};
-use vantail::session::{Browser, Login, LoginError, Presented, Proof, Sessions, Step};
+use vantail::session::{Act, Browser, Login, LoginError, Presented, Proof, Sessions, Step};
 use vantail::store::sessions::SessionRow;
 use vantail::store::{Open, Store, StoreError};
 use vantail::time::Timestamp;
@@ -118,10 +118,10 @@ impl World {
     /// Enrols in a live or enrolling session; the session's new token.
     pub async fn enrol(&self, token: &SessionToken) -> SessionToken {
         let row = self.row(token).await;
-        let shown = self.login.enrolment(&row, "gate.example.org", &self.origin()).await.unwrap();
+        let shown = self.act().enrolment(&row, "gate.example.org").await.unwrap();
         *self.seed.lock().unwrap() = Some(shown.letters);
         let code = self.code();
-        let step = self.login.confirm_enrolment(&self.security, &row, &code, &browser(), &self.origin()).await.unwrap();
+        let step = self.act().confirm_enrolment(&row, &code).await.unwrap();
         token_of(&step)
     }
 
@@ -143,14 +143,19 @@ impl World {
 
     // --- signing in ---
 
+    /// What a browser of the tests does next.
+    pub fn act(&self) -> Act<'_> {
+        self.login.act(&self.security, browser(), self.origin())
+    }
+
     pub async fn try_password(&self, name: &str, password: &str) -> Result<Step, LoginError> {
         let password = SecretText::new(password);
-        self.login.password(&self.security, name, password, &browser(), &self.origin()).await
+        self.act().password(name, password).await
     }
 
     pub async fn try_code(&self, pending: &SessionToken, code: &str) -> Result<Step, LoginError> {
         let row = self.row(pending).await;
-        self.login.second_factor(&self.security, &row, code, &browser(), &self.origin()).await
+        self.act().second_factor(&row, code).await
     }
 
     pub async fn prove_again(
@@ -161,7 +166,7 @@ impl World {
     ) -> Result<Step, LoginError> {
         let proof = Proof { password: SecretText::new(password), code: code.map(str::to_owned) };
         let row = self.row(token).await;
-        self.login.reauthenticate(&self.security, &row, proof, &browser(), &self.origin()).await
+        self.act().reauthenticate(&row, proof).await
     }
 
     /// Signs in somebody without a second factor.

@@ -1,4 +1,4 @@
-//! One step of a sign-in: what it needs, the try it reserves, the refusal it may come to, and the password.
+//! One act of a sign-in: what it needs, the try it reserves, the refusal it may come to, and the password.
 
 use crate::account::lockout::{Attempt, Subject};
 use crate::account::{HashPool, names};
@@ -13,12 +13,13 @@ use crate::store::sessions::{SessionRow, Stage};
 use crate::store::users::UserRow;
 use crate::time::Timestamp;
 
-/// What every step needs.
-pub(super) struct Act<'a> {
+/// What every act needs. Each of its methods is one.
+#[derive(Debug)]
+pub struct Act<'a> {
     pub(super) login: &'a Login,
     pub(super) security: &'a Security,
-    pub(super) browser: &'a Browser,
-    pub(super) origin: &'a Origin,
+    pub(super) browser: Browser,
+    pub(super) origin: Origin,
 }
 
 /// A try reserved for this step, and whose.
@@ -49,8 +50,10 @@ impl<'a> Act<'a> {
         NewEvent { actor: Some(user), ..self.origin.event(act, result).about(user) }
     }
 
-    /// Name and password. What an unknown name costs and what a known one costs are the same statements and the same hash.
-    pub(super) async fn password(&self, name: &str, password: SecretText) -> Result<Step, LoginError> {
+    /// Name and password. Same work and same answer for unknown, wrong, disabled, expired and a temporary password that has
+    /// begun a sign-in before; the same time for locked. What an unknown name costs and what a known one costs are the same
+    /// statements and the same hash.
+    pub async fn password(&self, name: &str, password: SecretText) -> Result<Step, LoginError> {
         let folded = names::fold(name);
         let found = self.store().user_by_login(&folded).await?;
         let reserved = match &found {

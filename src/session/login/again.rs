@@ -10,8 +10,9 @@ use crate::store::sessions::{SessionRow, Stage};
 use crate::store::users::UserRow;
 
 impl Act<'_> {
-    /// Password and, where enrolled, code: one try for both, so that nobody learns which was wrong.
-    pub(super) async fn reauthenticate(&self, session: &SessionRow, proof: Proof) -> Result<Step, LoginError> {
+    /// Password (and code where enrolled) again, in a live session: `auth_time` and `second_factor_at` are now; the token
+    /// is rotated. The session's absolute end stays where it was. One try for both, so that nobody learns which was wrong.
+    pub async fn reauthenticate(&self, session: &SessionRow, proof: Proof) -> Result<Step, LoginError> {
         let row = self.user_of(session, &[Stage::Live]).await?;
         let reserved = self.reserve(row.user.id).await?;
         let mut reserved = self.checked(reserved, &proof.password, row.password_hash.clone()).await?;
@@ -30,9 +31,13 @@ impl Act<'_> {
         Ok(step)
     }
 
-    /// The new password in the place of a temporary one.
-    pub(super) async fn change_password(&self, session: &SessionRow, new: SecretText) -> Result<Step, LoginError> {
+    /// The new password, for a pending session of stage `ChangePassword` (any other: `Over`). All other sessions of the
+    /// user end. `Overtaken` when the user was changed meanwhile, by an administrator's reset for example: that stands.
+    pub async fn change_password(&self, session: &SessionRow, new: SecretText) -> Result<Step, LoginError> {
         let row = self.user_of(session, &[Stage::ChangePassword]).await?;
+        if !row.password_must_change {
+            return Err(LoginError::Over);
+        }
         self.check_new(&new)?;
         let reserved = self.reserve(row.user.id).await?;
         let hash = match self.new_hash(&row, new).await {

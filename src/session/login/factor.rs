@@ -2,7 +2,6 @@
 
 use uuid::Uuid;
 
-use crate::account::Accounts;
 use crate::account::totp::{Enrolment, matching_step};
 use crate::identity::Amr;
 use crate::secret::{framed, sha256};
@@ -12,27 +11,6 @@ use crate::session::{LoginError, Step};
 use crate::store::second_factors::SecondFactorRow;
 use crate::store::sessions::{SessionRow, Stage};
 use crate::time::Timestamp;
-
-/// See [`Login::enrolment`](crate::session::Login::enrolment).
-pub(super) async fn enrolment(
-    accounts: &Accounts,
-    session: &SessionRow,
-    issuer: &str,
-    now: Timestamp,
-) -> Result<Enrolment, LoginError> {
-    let user = accounts.store.user(session.user).await?.ok_or(LoginError::Over)?.user;
-    let rows = accounts.store.second_factors(user.id).await?;
-    if rows.iter().any(|row| row.confirmed_at.is_some()) {
-        return Err(LoginError::AlreadyEnrolled);
-    }
-    if let Some(row) = rows.into_iter().find(|row| row.id == enrolment_id(session) && is_young(row, now)) {
-        return Ok(Enrolment::reopen(&accounts.keyring, row, &user.name, issuer)?);
-    }
-    let id = enrolment_id(session);
-    let shown = Enrolment::generate(&accounts.keyring, &*accounts.random, (id, user.id), &user.name, issuer, now);
-    accounts.store.put_second_factor(&shown.row).await?;
-    Ok(shown)
-}
 
 /// The id of the enrolment a session asks for. It is made of the session and of its last proof, so that nobody confirms a
 /// seed that another browser was shown: somebody else who knows the password may have been.
@@ -48,8 +26,28 @@ fn is_young(row: &SecondFactorRow, now: Timestamp) -> bool {
 }
 
 impl Act<'_> {
-    /// The code of a sign-in on its way.
-    pub(super) async fn second_factor(&self, pending: &SessionRow, code: &str) -> Result<Step, LoginError> {
+    /// What to show while enrolling: makes the seed, or shows this session's unconfirmed one again. For a pending session of
+    /// stage `Enrol`, or for a live one after `reauthenticate`. A seed belongs to the session that asked for it: what one
+    /// browser was shown is never shown to, nor confirmed by, another.
+    pub async fn enrolment(&self, session: &SessionRow, issuer: &str) -> Result<Enrolment, LoginError> {
+        let accounts = &self.login.accounts;
+        let user = accounts.store.user(session.user).await?.ok_or(LoginError::Over)?.user;
+        let rows = accounts.store.second_factors(user.id).await?;
+        if rows.iter().any(|row| row.confirmed_at.is_some()) {
+            return Err(LoginError::AlreadyEnrolled);
+        }
+        let (id, now) = (enrolment_id(session), self.now());
+        if let Some(row) = rows.into_iter().find(|row| row.id == id && is_young(row, now)) {
+            return Ok(Enrolment::reopen(&accounts.keyring, row, &user.name, issuer)?);
+        }
+        let shown = Enrolment::generate(&accounts.keyring, &*accounts.random, (id, user.id), &user.name, issuer, now);
+        accounts.store.put_second_factor(&shown.row).await?;
+        Ok(shown)
+    }
+
+    /// The code, for a pending session. Wrong or locked: `Refused` (the pending session stays until its 10 minutes are
+    /// over).
+    pub async fn second_factor(&self, pending: &SessionRow, code: &str) -> Result<Step, LoginError> {
         let row = self.user_of(pending, &[Stage::SecondFactor]).await?;
         let reserved = self.reserve(row.user.id).await?;
         let reserved = self.code_used(reserved, pending, code).await?;
@@ -61,8 +59,9 @@ impl Act<'_> {
         Ok(step)
     }
 
-    /// A code alone, in a live session: it proves the factor, not the whole sign-in, so that other tries stay counted.
-    pub(super) async fn step_up(&self, session: &SessionRow, code: &str) -> Result<Step, LoginError> {
+    /// A code alone, in a live session with one factor or a stale one: it proves the factor, not the whole sign-in, so that
+    /// other tries stay counted.
+    pub async fn step_up(&self, session: &SessionRow, code: &str) -> Result<Step, LoginError> {
         let row = self.user_of(session, &[Stage::Live]).await?;
         let reserved = self.reserve(row.user.id).await?;
         let reserved = self.code_used(reserved, session, code).await?;
@@ -73,8 +72,10 @@ impl Act<'_> {
         Ok(step)
     }
 
-    /// The first right code of an enrolment. A wrong one guesses nothing (the seed is on the screen): its try is given back.
-    pub(super) async fn confirm_enrolment(&self, session: &SessionRow, code: &str) -> Result<Step, LoginError> {
+    /// The first right code: active from now on. A pending session becomes live; a live one gets its second factor. All
+    /// other sessions of the user end. A live session must have proven itself within the last ten minutes, else `Over`. A
+    /// wrong code guesses nothing (the seed is on the screen): its try is given back.
+    pub async fn confirm_enrolment(&self, session: &SessionRow, code: &str) -> Result<Step, LoginError> {
         let row = self.user_of(session, &[Stage::Enrol, Stage::Live]).await?;
         if !self.is_fresh(session) {
             return Err(LoginError::Over);

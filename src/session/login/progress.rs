@@ -147,7 +147,7 @@ impl Act<'_> {
     pub(super) async fn end_presented(&self) -> Result<(), LoginError> {
         let Some(token) = &self.browser.presented else { return Ok(()) };
         if let Some(row) = self.login.sessions.row(token).await? {
-            end(self.login, &row, "another sign-in in the same browser", self.origin).await?;
+            end(self.login, &row, "another sign-in in the same browser", &self.origin).await?;
         }
         Ok(())
     }

@@ -143,6 +143,11 @@ impl Record {
         self.because.get_or_insert(Cow::Borrowed("the client went away"));
     }
 
+    /// Nothing of the body came any more.
+    pub fn upload_stopped(&mut self) {
+        self.because.get_or_insert(Cow::Borrowed("the body stopped arriving"));
+    }
+
     /// The site's name, as metrics say it.
     pub fn site_name(site: Option<&Site>) -> &str {
         site.map_or("", |site| site.name.as_str())

@@ -8,8 +8,8 @@ use pingora::ErrorType;
 use pingora::protocols::http::ServerSession;
 use tokio::time::timeout;
 
-use super::Deadlines;
 use super::framing::promised_length;
+use super::room::Place;
 use super::stop::Stop;
 use crate::portal::Refused;
 
@@ -18,31 +18,48 @@ const DRAINED: usize = 256 * 1024;
 /// For how long that is tried.
 const DRAINING: Duration = Duration::from_secs(1);
 
-/// The whole body, of at most `limit` bytes. A longer one is refused before anything is stored; trailers are dropped.
-pub(super) async fn read_whole(
-    session: &mut ServerSession,
-    limit: usize,
-    deadlines: &Deadlines,
-) -> Result<Bytes, Stop> {
+/// A body that was read whole. It keeps its place in memory as long as it lives.
+#[derive(Debug)]
+pub(super) struct Whole {
+    /// All of it.
+    pub bytes: Bytes,
+    /// What it takes of the room.
+    pub place: Place,
+}
+
+/// What holds for a body that is read whole.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// This one, bytes.
+    pub one: usize,
+    /// All of its kind at once, bytes.
+    pub all: usize,
+    /// From the head on, until it is whole: whatever the protocol, and whether or not its length was promised.
+    pub within: Duration,
+}
+
+/// The whole body, within `bounds`. A longer one is refused before anything is stored; trailers are dropped.
+pub(super) async fn read_whole(session: &mut ServerSession, place: Place, bounds: Bounds) -> Result<Whole, Stop> {
     let promised = promised_length(&session.req_header().headers);
-    if promised.is_some_and(|length| length > limit as u64) {
-        return Err(too_large(limit));
+    if promised.is_some_and(|length| length > bounds.one as u64) {
+        return Err(too_large(bounds.one));
     }
     invite(session).await?;
-    timeout(deadlines.capture, gather(session, limit))
+    timeout(bounds.within, gather(session, place, bounds))
         .await
         .map_err(|_| Stop::new(Refused::Timeout, "the body did not arrive in time"))?
 }
 
-async fn gather(session: &mut ServerSession, limit: usize) -> Result<Bytes, Stop> {
+async fn gather(session: &mut ServerSession, mut place: Place, bounds: Bounds) -> Result<Whole, Stop> {
     let mut whole = BytesMut::new();
     while let Some(piece) = session.read_request_body().await.map_err(|error| broken(&error))? {
-        if whole.len() + piece.len() > limit {
-            return Err(too_large(limit));
+        if whole.len() + piece.len() > bounds.one {
+            return Err(too_large(bounds.one));
         }
+        place.grow(piece.len(), bounds.all)?;
         whole.extend_from_slice(&piece);
     }
-    Ok(whole.freeze())
+    Ok(Whole { bytes: whole.freeze(), place })
 }
 
 /// Tells a client that waits for it to send the body. The backend is not asked again.

@@ -7,6 +7,7 @@ use http::{Method, Request, Uri};
 use pingora::protocols::http::ServerSession;
 use tower::ServiceExt as _;
 
+use super::body::Bounds;
 use super::inbound::Inbound;
 use super::stop::Stop;
 use super::{Gateway, Way, body, respond};
@@ -14,6 +15,8 @@ use crate::portal::Visit;
 
 /// No form of the portal is longer.
 const LONGEST_FORM: usize = 64 * 1024;
+/// All forms that are being read at once. They have room of their own: however much is held, people can sign in and confirm.
+const ALL_FORMS: usize = 16 * 1024 * 1024;
 
 impl Gateway {
     /// Hands the request to the portal and its answer to the client. From outside the networks that may see the portal,
@@ -41,7 +44,10 @@ impl Gateway {
     ) -> Result<Request<Body>, Stop> {
         let content = match inbound.method {
             Method::GET | Method::HEAD | Method::OPTIONS => Body::empty(),
-            _ => body::read_whole(session, LONGEST_FORM, &self.parts.deadlines).await?.into(),
+            _ => {
+                let bounds = Bounds { one: LONGEST_FORM, all: ALL_FORMS, within: self.parts.deadlines.capture };
+                body::read_whole(session, self.forms.place(), bounds).await?.bytes.into()
+            }
         };
         let mut parts = session.req_header().as_owned_parts();
         parts.uri =

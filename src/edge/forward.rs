@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::Method;
 use http::header::ACCEPT;
 use pingora::protocols::http::ServerSession;
@@ -14,6 +13,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::backend::Target;
+use super::body::Whole;
 use super::framing::promised_length;
 use super::hold::scheme;
 use super::identity::Outgoing;
@@ -74,7 +74,7 @@ impl Gateway {
         ctx: &mut Context,
         permit: Permit,
         as_sent: String,
-        content: Option<Bytes>,
+        content: Option<Whole>,
     ) -> Result<Way, Stop> {
         let now = self.parts.portal.clock.now();
         let assertion = match permit.identity() {

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use http::header::{HOST, HeaderMap, HeaderName};
 use pingora::protocols::http::ServerSession;
 
+use super::body::Whole;
 use super::inbound::{Inbound, site_of};
 use super::stop::Stop;
-use super::{Gateway, Way, body, cookies, identity, respond};
+use super::{Gateway, Way, cookies, identity, respond};
 use crate::identity::{Caller, SignedIn};
 use crate::operation::{Ask, Asked, CapturedRequest, State};
 use crate::policy::{BodyFacts, Facts, Rule};
@@ -29,17 +30,18 @@ impl Gateway {
         inbound: &Inbound,
         visit: &Visit,
         rule: Arc<Rule>,
-        content: Option<Bytes>,
+        content: Option<Whole>,
     ) -> Result<Way, Stop> {
         let requester = requester(visit)?;
-        let limit = inbound.grounds.policy.security.holding.body_limit;
-        let content = match content {
+        let Whole { bytes, place } = match content {
             Some(content) => content,
-            None => body::read_whole(session, limit, &self.parts.deadlines).await?,
+            None => self.capture(session, inbound).await?,
         };
-        let ask = self.ask(session, inbound, visit, (rule, &content), Arc::clone(&requester))?;
+        let ask = self.ask(session, inbound, visit, (rule, bytes), Arc::clone(&requester))?;
         let door = if visit.wants_page { "page" } else { "api" };
         let asked = self.parts.portal.operations.ask(ask, &visit.origin(door)).await?;
+        // Stored: who waits for the answer takes no room.
+        drop(place);
         let most = preferred_wait(&session.req_header().headers);
         self.answer_held(session, visit, &asked, &requester, most).await
     }
@@ -49,7 +51,7 @@ impl Gateway {
         session: &ServerSession,
         inbound: &Inbound,
         visit: &Visit,
-        (rule, content): (Arc<Rule>, &Bytes),
+        (rule, content): (Arc<Rule>, Bytes),
         requester: Arc<SignedIn>,
     ) -> Result<Ask, Stop> {
         let site = site_of(visit)?;
@@ -58,7 +60,7 @@ impl Gateway {
             target: &inbound.target,
             client: visit.address,
             headers: &session.req_header().headers,
-            body: BodyFacts::Read(content),
+            body: BodyFacts::Read(&content),
         };
         let (title_en, title_fr) = (rule.title("en", &facts), rule.title("fr", &facts));
         let backend =
@@ -108,7 +110,7 @@ fn captured(
     inbound: &Inbound,
     visit: &Visit,
     requester: &SignedIn,
-    content: &Bytes,
+    content: Bytes,
 ) -> CapturedRequest {
     let mut header = session.req_header().clone();
     identity::strip_hop_by_hop(&mut header);
@@ -121,7 +123,7 @@ fn captured(
         scheme: scheme(visit).into(),
         host: visit.host.clone(),
         headers: header.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect(),
-        body: content.to_vec(),
+        body: content.into(),
         client: visit.address,
         amr: requester.amr.clone(),
         auth_time: requester.auth_time,

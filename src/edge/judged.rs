@@ -10,6 +10,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v1::client::HttpSession;
 
+use super::body::Whole;
 use super::exchange;
 use super::forward::{Forward, told, without_permit};
 use super::stop::Stop;
@@ -26,12 +27,14 @@ impl Gateway {
         session: &mut ServerSession,
         ctx: &mut Context,
         mut forward: Forward,
-        content: Bytes,
+        content: Whole,
     ) -> Result<Way, Stop> {
         let visit = ctx.visit.as_ref().ok_or_else(|| Stop::internal("a request without a visit"))?;
-        let header = judged_header(session, visit, &forward, content.len())?;
+        let header = judged_header(session, visit, &forward, content.bytes.len())?;
         let mut answering = self.connect(ctx, &mut forward).await?;
-        exchange::send(&mut answering, header, &content).await.map_err(|error| failed(&error.into_up()))?;
+        exchange::send(&mut answering, header, &content.bytes).await.map_err(|error| failed(&error.into_up()))?;
+        // Sent: its place is for another.
+        drop(content);
         exchange::answer(&mut answering).await.map_err(|error| failed(&error.into_up()))?;
         Ok(Way::written(pass_on(session, &mut answering).await))
     }

@@ -35,11 +35,13 @@ mod operations_port;
 mod path;
 mod proxy_protocol;
 mod respond;
+mod room;
 pub mod server;
 mod stop;
 #[cfg(test)]
 mod testing;
 pub mod tls;
+mod upload;
 
 pub use backend::Backends;
 pub use deadlines::Deadlines;
@@ -54,6 +56,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -68,7 +71,9 @@ use self::connection::{Connection, Wire};
 use self::exchange::Exchange;
 use self::forward::Forward;
 use self::grounds::CurrentGrounds;
+use self::room::Room;
 use self::stop::Stop;
+use self::upload::Upload;
 use crate::config::Config;
 use crate::identity::assertion::Assertions;
 use crate::portal::{self, Portal, Refused, Visit};
@@ -99,6 +104,10 @@ pub(crate) struct Gateway {
     parts: Parts,
     grounds: Arc<CurrentGrounds>,
     exchange: Exchange,
+    /// For bodies that are held, or that a rule looks into.
+    held: Arc<Room>,
+    /// For the portal's forms.
+    forms: Arc<Room>,
     /// The host of `portal.url`, which may be no site's.
     portal_host: String,
 }
@@ -110,6 +119,10 @@ pub(crate) struct Context {
     visit: Option<Visit>,
     record: Record,
     forward: Option<Forward>,
+    /// The body on its way through, on HTTP/2.
+    upload: Option<Arc<Upload>>,
+    metrics: Metrics,
+    is_told: bool,
 }
 
 /// How the path ended.
@@ -131,7 +144,8 @@ impl Gateway {
         let grounds = Arc::new(CurrentGrounds::new(Arc::clone(&parts.portal.policy), networks));
         let authority = parts.portal.url.split_once("://").map_or(&*parts.portal.url, |(_, rest)| rest);
         let portal_host = host::name_of(authority).to_owned();
-        Self { exchange: Exchange::new(parts.deadlines), grounds, portal_host, parts }
+        let (held, forms) = (Arc::default(), Arc::default());
+        Self { exchange: Exchange::new(parts.deadlines), held, forms, grounds, portal_host, parts }
     }
 
     /// Takes up a request: its connection is busy from now on, and every read and write has its bound.
@@ -171,7 +185,16 @@ impl ProxyHttp for Gateway {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context { started: Instant::now(), connection: None, visit: None, record: Record::default(), forward: None }
+        Context {
+            started: Instant::now(),
+            connection: None,
+            visit: None,
+            record: Record::default(),
+            forward: None,
+            upload: Upload::current(),
+            metrics: self.parts.metrics.clone(),
+            is_told: false,
+        }
     }
 
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
@@ -182,7 +205,12 @@ impl ProxyHttp for Gateway {
         // A panic costs its request, not the connections and requests beside it (FLT-7).
         let walked = AssertUnwindSafe(self.walk(session, &connection, ctx)).catch_unwind().await;
         let stop = match walked {
-            Ok(Ok(Way::Forward)) => return Ok(false),
+            Ok(Ok(Way::Forward)) => {
+                if let Some(upload) = ctx.upload.as_ref().filter(|_| !session.is_body_done()) {
+                    upload.begins();
+                }
+                return Ok(false);
+            }
             Ok(Ok(Way::Answered)) => return Ok(true),
             Ok(Ok(Way::Broken(error))) => return Err(error),
             Ok(Err(stop)) => stop,
@@ -190,6 +218,19 @@ impl ProxyHttp for Gateway {
         };
         self.refuse(session, ctx, stop).await?;
         Ok(true)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        if let Some(upload) = &ctx.upload {
+            upload.goes_on(end_of_stream);
+        }
+        Ok(())
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
@@ -283,19 +324,12 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
-        let outcome = Outcome {
+        ctx.tell(Outcome {
             status: session.response_written().map_or(0, |header| header.status.as_u16()),
             received: session.body_bytes_read(),
             sent: session.body_bytes_sent(),
             took: ctx.started.elapsed(),
-        };
-        if let Some(visit) = &ctx.visit {
-            ctx.record.write(visit, outcome);
-            self.parts.metrics.count(Record::site_name(visit.site.as_deref()), ctx.record.decision, outcome);
-        }
-        if let Some(connection) = &ctx.connection {
-            connection.end_request();
-        }
+        });
     }
 
     // Our own line says it, once, without bytes of the client's in it.
@@ -311,6 +345,35 @@ impl ProxyHttp for Gateway {
         _about: ProxyWarnLogContext,
     ) -> bool {
         true
+    }
+}
+
+// === impl Context ===
+
+impl Context {
+    /// Writes the request's line, once, and counts it.
+    fn tell(&mut self, outcome: Outcome) {
+        self.is_told = true;
+        if let Some(visit) = &self.visit {
+            self.record.write(visit, outcome);
+            self.metrics.count(Record::site_name(visit.site.as_deref()), self.record.decision, outcome);
+        }
+        if let Some(connection) = &self.connection {
+            connection.end_request();
+        }
+    }
+}
+
+impl Drop for Context {
+    /// A request that is cut off, rather than come to an end, has its line too.
+    fn drop(&mut self) {
+        if self.is_told {
+            return;
+        }
+        if self.upload.as_ref().is_some_and(|upload| upload.has_stopped()) {
+            self.record.upload_stopped();
+        }
+        self.tell(Outcome { status: 0, received: 0, sent: 0, took: self.started.elapsed() });
     }
 }
 

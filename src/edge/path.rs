@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::Method;
 use pingora::protocols::http::ServerSession;
 
 use super::access_log::Verdict;
+use super::body::{Bounds, Whole};
 use super::connection::Connection;
 use super::inbound::{Credential, Inbound, site_of};
 use super::stop::Stop;
@@ -70,7 +70,7 @@ impl Gateway {
         inbound: &Inbound,
         visit: &Visit,
         site: &Arc<Site>,
-    ) -> Result<(Decision, Option<Bytes>), Stop> {
+    ) -> Result<(Decision, Option<Whole>), Stop> {
         let caller = caller(&visit.presented);
         let policy = &inbound.grounds.policy;
         let first = facts(session, inbound, visit, BodyFacts::Unread);
@@ -80,7 +80,7 @@ impl Gateway {
             return Ok((decision, None));
         }
         let content = self.look_into(session, inbound).await?;
-        let second = facts(session, inbound, visit, BodyFacts::Read(&content));
+        let second = facts(session, inbound, visit, BodyFacts::Read(&content.bytes));
         let decision = decide(policy, site, &second, &caller, visit.now);
         report(site, &second, &caller, visit);
         Ok((decision, Some(content)))
@@ -132,9 +132,16 @@ impl Gateway {
     }
 
     /// The body, for a rule that looks into it. Up to pingora's own bound it is forwarded from memory afterwards.
-    async fn look_into(&self, session: &mut ServerSession, inbound: &Inbound) -> Result<Bytes, Stop> {
+    async fn look_into(&self, session: &mut ServerSession, inbound: &Inbound) -> Result<Whole, Stop> {
         session.enable_retry_buffering();
-        body::read_whole(session, inbound.grounds.policy.security.holding.body_limit, &self.parts.deadlines).await
+        self.capture(session, inbound).await
+    }
+
+    /// The body, as `[holding]` lets it be read.
+    pub(super) async fn capture(&self, session: &mut ServerSession, inbound: &Inbound) -> Result<Whole, Stop> {
+        let holding = inbound.grounds.policy.security.holding;
+        let bounds = Bounds { one: holding.body_limit, all: holding.memory, within: self.parts.deadlines.capture };
+        body::read_whole(session, self.held.place(), bounds).await
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use pingora::apps::{HttpServerApp, HttpServerOptions, ServerApp};
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
-use pingora::proxy::{HttpProxy, http_proxy};
+use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use pingora_rustls::TlsAcceptor;
 use tokio::net::{TcpListener, TcpStream};
@@ -21,13 +21,14 @@ use tokio::time::{sleep, timeout};
 use super::connection::{Connection, Transport, Wire};
 use super::grounds::CurrentGrounds;
 use super::operations_port::OperationsPort;
+use super::upload::Watched;
 use super::{Deadlines, Gateway, Listeners, Parts, address, proxy_protocol};
 use crate::config::Listen;
 
 /// What every accept loop works with. Cheap to clone.
 #[derive(Clone)]
 struct Door {
-    proxy: Arc<HttpProxy<Gateway>>,
+    proxy: Arc<Watched>,
     grounds: Arc<CurrentGrounds>,
     listen: Arc<Listen>,
     deadlines: Deadlines,
@@ -86,7 +87,8 @@ impl Door {
         let mut proxy = http_proxy(&Arc::new(proxy_settings()), gateway);
         proxy.server_options = Some(server_options(&deadlines));
         proxy.h2_options = Some(h2_options());
-        Self { proxy: Arc::new(proxy), grounds, listen, deadlines, stopping, alive }
+        let proxy = Arc::new(Watched::new(Arc::new(proxy), &deadlines));
+        Self { proxy, grounds, listen, deadlines, stopping, alive }
     }
 
     /// Starts one accept loop per socket. The operations port holds nothing alive.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::room::NoRoom;
 use crate::operation::OperationError;
 use crate::policy::{NotCanonical, Refusal};
 use crate::portal::Refused;
@@ -19,7 +20,7 @@ pub(super) struct Stop {
     pub because: Cow<'static, str>,
 }
 
-/// What to try again after, in seconds, when the store is away.
+/// What to try again after, in seconds, when the store is away or no room is left.
 const RETRY_AFTER: u32 = 5;
 
 // === impl Stop ===
@@ -50,6 +51,12 @@ impl Stop {
 impl From<NotCanonical> for Stop {
     fn from(error: NotCanonical) -> Self {
         Self::bad_request(error.0)
+    }
+}
+
+impl From<NoRoom> for Stop {
+    fn from(error: NoRoom) -> Self {
+        Self::unavailable(error.to_string())
     }
 }
 

@@ -233,6 +233,8 @@ pub struct HoldingFile {
     pub token_attempts: Option<u32>,
     /// Largest body that is held or looked into. Default "1MiB".
     pub body_limit: Option<Quantity>,
+    /// All bodies that are read at once, to be held or looked into. Default "256MiB".
+    pub memory: Option<Quantity>,
     /// Largest answer that is kept. Default "1MiB".
     pub answer_limit: Option<Quantity>,
     /// How long an answer is kept. Default "24h".

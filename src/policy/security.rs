@@ -75,6 +75,8 @@ pub struct Holding {
     pub token_attempts: u32,
     /// Largest body held or looked into, bytes.
     pub body_limit: usize,
+    /// All bodies that are read for holding or to be looked into, at once, bytes.
+    pub memory: usize,
     /// Largest answer kept, bytes.
     pub answer_limit: usize,
     /// How long an answer is kept.
@@ -140,6 +142,7 @@ impl Default for Holding {
             token_lifetime: Duration::from_mins(15),
             token_attempts: 5,
             body_limit: 1 << 20,
+            memory: 256 << 20,
             answer_limit: 1 << 20,
             keep_answer: Duration::from_hours(24),
         }

@@ -74,6 +74,45 @@ async fn a_body_over_the_limit_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
+async fn bodies_that_are_read_at_once_take_no_more_memory_than_they_may() {
+    let world = Builder { security: "[holding]\nmemory = \"2MiB\"\n", ..Builder::default() }.start().await;
+    let whole = judged(&json("read", 1_000_000));
+    let (most, rest) = whole.split_at(900_000);
+    let mut uploads = Vec::new();
+    for _ in 0..3 {
+        let mut client = world.connect().await;
+        client.send(most).await;
+        uploads.push(client);
+    }
+    // Together they are more than there is room for: whichever asks for too much is refused, and gives back what it had.
+    let answers = uploads.iter_mut().map(|client| Box::pin(client.answer()));
+    let (refused, which, others) = futures_util::future::select_all(answers).await;
+    let refused = refused.unwrap();
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")), "{}", refused.text());
+    assert!(refused.text().contains("urn:vantail:problem:unavailable"), "{}", refused.text());
+    drop(others);
+    uploads.remove(which);
+    for client in &mut uploads {
+        assert_eq!(client.ask(rest).await.unwrap().status, 200, "the others come to their end");
+    }
+    for _ in 0..5 {
+        assert_eq!(world.connect().await.ask(&whole).await.unwrap().status, 200, "the room is given back");
+    }
+    assert_eq!(world.backend.count(), 7);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_in_the_middle_of_its_body_gives_back_its_room() {
+    let world = Builder { security: "[holding]\nmemory = \"1MiB\"\n", ..Builder::default() }.start().await;
+    let whole = judged(&json("read", 1_000_000));
+    let mut leaving = world.connect().await;
+    leaving.send(&whole.as_bytes()[..900_000]).await;
+    drop(leaving);
+    let served = async { while world.connect().await.ask(&whole).await.unwrap().status != 200 {} };
+    crate::support::soon("room for another", served).await;
+}
+
+#[tokio::test]
 async fn a_client_that_waits_to_be_invited_is() {
     let world = World::start().await;
     let body = json("read", 0);

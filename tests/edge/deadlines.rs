@@ -8,6 +8,7 @@ use vantail::edge::Deadlines;
 
 use crate::support::backend::{Behaviour, Reply};
 use crate::support::raw::{Raw, tls};
+use crate::support::raw_h2::{Outcome, RawH2};
 use crate::support::soon;
 use crate::world::{Builder, World, request};
 
@@ -139,6 +140,62 @@ async fn a_body_to_be_judged_arrives_in_total_time_or_not() {
     let took = trickle(stream, b" ").await;
     assert!(took < LATE, "{took:?}");
     assert_eq!(world.backend.count(), 0);
+}
+
+/// The fields of a POST over HTTP/2, its length not promised.
+const fn post(path: &str) -> [(&str, &str); 5] {
+    [
+        (":method", "POST"),
+        (":scheme", "https"),
+        (":authority", "gw.test"),
+        (":path", path),
+        ("content-type", "application/json"),
+    ]
+}
+
+#[tokio::test]
+async fn over_http_2_without_a_length_a_body_to_be_judged_arrives_in_total_time_or_not() {
+    let world = impatient(|deadlines| deadlines.capture = SHORT).await;
+    let mut client = RawH2::connect(world.https, "gw.test", &world.trusted()).await;
+    let begin = Instant::now();
+    let stream = client.begin(&post("/judged")).await;
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    // Never silent for long, and for longer than the whole may take.
+    while begin.elapsed() < SHORT * 2 {
+        ticks.tick().await;
+        client.piece(stream, b" ", false).await;
+    }
+    assert_eq!(client.outcome(stream).await, Outcome::Answered(408));
+    assert!(begin.elapsed() < LATE, "{:?}", begin.elapsed());
+    assert_eq!(world.backend.count(), 0);
+}
+
+#[tokio::test]
+async fn over_http_2_an_upload_that_stops_coming_is_reset_and_its_neighbours_go_on() {
+    let world = impatient(|deadlines| (deadlines.body, deadlines.write) = (SHORT / 2, SHORT / 2)).await;
+    let mut client = RawH2::connect(world.https, "gw.test", &world.trusted()).await;
+    let begin = Instant::now();
+    let (stalled, lively) = (client.begin(&post("/stalled")).await, client.begin(&post("/lively")).await);
+    client.piece(stalled, b"abc", false).await;
+    let mut ticks = tokio::time::interval(SHORT / 6);
+    while begin.elapsed() < SHORT * 2 {
+        ticks.tick().await;
+        client.piece(lively, b"abc", false).await;
+    }
+    client.piece(lively, b"end", true).await;
+    assert!(matches!(client.outcome(stalled).await, Outcome::Reset(_)));
+    assert_eq!(client.outcome(lively).await, Outcome::Answered(200), "whoever keeps sending is served");
+    assert!(begin.elapsed() < LATE, "{:?}", begin.elapsed());
+    let whole: Vec<_> =
+        world.backend.requests().into_iter().filter(|request| request.complete).map(|request| request.target).collect();
+    assert_eq!(whole, ["/lively"], "half a body is none");
+    let counted = async {
+        while !world.metrics().await.contains("vantail_requests_total{site=\"gw\",decision=\"forward\",status=\"none\"")
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("being counted", counted).await;
 }
 
 #[tokio::test]

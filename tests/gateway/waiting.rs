@@ -16,6 +16,8 @@ use vantail::secret::{Random, SystemRandom};
 use crate::client::{Answer, Client, PATIENCE};
 use crate::hold::{DELETE, TOKEN_FIELD, delivered, held};
 use crate::support::backend::{Behaviour, Reply};
+use crate::support::raw::Raw;
+use crate::support::soon;
 use crate::world::{PASSWORD, Person, World, add};
 
 /// How many operations of one requester wait at once (docs/holding.md).
@@ -26,6 +28,11 @@ fn program_of(person: &Person<'_>) -> Client {
     let program = Client::new(person.world.gateway);
     person.client.cookies().iter().for_each(|(name, value)| program.set_cookie(name, value));
     program
+}
+
+/// As they stand in a request.
+fn cookies_of(client: &Client) -> String {
+    client.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
 }
 
 /// The operation that the first SMS with a token is about.
@@ -76,6 +83,53 @@ async fn of_one_requester_twenty_wait_and_one_more_is_429_for_a_browser_and_for_
     assert_eq!(cancelled.status, 303, "{}", cancelled.text());
     alice.asks("POST", DELETE, "{}").await;
     assert_eq!(world.backend.count(), 0);
+}
+
+#[tokio::test]
+async fn however_much_is_held_at_once_memory_is_bounded_and_people_can_sign_in() {
+    let world = World::builder().security("[holding]\nmemory = \"2MiB\"").start().await;
+    let alice = world.signed_in("alice").await;
+    let cookies = cookies_of(&alice.client);
+    let head = format!(
+        "POST {DELETE} HTTP/1.1\r\nHost: gw.test\r\nCookie: {cookies}\r\nContent-Type: text/plain\r\nContent-Length: 1000000\r\n\r\n"
+    );
+    let mut uploads = Vec::new();
+    for _ in 0..3 {
+        let mut client = Raw::connect(world.gateway).await;
+        client.send(head.as_bytes()).await;
+        client.send(vec![b'x'; 900_000]).await;
+        uploads.push(client);
+    }
+    let answers = uploads.iter_mut().map(|client| Box::pin(client.answer()));
+    let (refused, which, others) = futures_util::future::select_all(answers).await;
+    let refused = refused.unwrap();
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")), "{}", refused.text());
+    drop(others);
+    uploads.remove(which);
+    assert_eq!(world.tools.store.count_operations(State::Waiting).await.unwrap(), 0, "nothing of it is stored");
+    world.signed_in("carol").await;
+    for client in &mut uploads {
+        assert_eq!(client.ask(vec![b'x'; 100_000]).await.unwrap().status, 202, "the others are held");
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_an_answer_takes_no_room_of_those_who_still_ask() {
+    let world = World::builder().security("[holding]\nmemory = \"1MiB\"").start().await;
+    let alice = world.signed_in("alice").await;
+    let mut waiting = Vec::new();
+    for asked in 1..=3 {
+        let program = program_of(&alice);
+        waiting.push(tokio::spawn(async move {
+            program.send("POST", DELETE, &[("Prefer", "wait=60")], &vec![b'x'; 900_000]).await.status
+        }));
+        let stored = || async { world.tools.store.count_operations(State::Waiting).await.unwrap() };
+        soon("being held", async { while stored().await < asked {} }).await;
+    }
+    world.cancel_all().await;
+    for waited in waiting {
+        assert_eq!(waited.await.unwrap(), 409);
+    }
 }
 
 #[tokio::test]

@@ -58,18 +58,27 @@ impl RawH2 {
 
     /// Sends a request of exactly these fields (`:method` and so on among them) and this body.
     pub async fn ask(&mut self, fields: &[(&str, &str)], body: Option<&[u8]>) -> Outcome {
-        let stream = self.next_stream;
-        self.next_stream += 2;
-        let block: Vec<u8> = fields.iter().flat_map(|(name, value)| literal(name, value)).collect();
-        let end = if body.is_none() { END_STREAM } else { 0 };
-        self.frame(HEADERS, END_HEADERS | end, stream, &block).await;
-        if let Some(body) = body {
-            self.frame(DATA, END_STREAM, stream, body).await;
-        }
+        let Some(body) = body else {
+            let stream = self.open(fields, END_STREAM).await;
+            return self.outcome(stream).await;
+        };
+        let stream = self.open(fields, 0).await;
+        self.piece(stream, body, true).await;
         self.outcome(stream).await
     }
 
-    async fn outcome(&mut self, stream: u32) -> Outcome {
+    /// Begins a request whose body follows in pieces; the id of its stream.
+    pub async fn begin(&mut self, fields: &[(&str, &str)]) -> u32 {
+        self.open(fields, 0).await
+    }
+
+    /// A piece of the body of `stream`, and whether it is the last.
+    pub async fn piece(&mut self, stream: u32, bytes: &[u8], is_last: bool) {
+        self.frame(DATA, if is_last { END_STREAM } else { 0 }, stream, bytes).await;
+    }
+
+    /// What became of the request on `stream`.
+    pub async fn outcome(&mut self, stream: u32) -> Outcome {
         while let Some(frame) = self.read().await {
             match frame.kind {
                 SETTINGS if frame.flags & ACK == 0 => self.frame(SETTINGS, ACK, 0, &[]).await,
@@ -80,6 +89,14 @@ impl RawH2 {
             }
         }
         Outcome::ConnectionEnded(None)
+    }
+
+    async fn open(&mut self, fields: &[(&str, &str)], end: u8) -> u32 {
+        let stream = self.next_stream;
+        self.next_stream += 2;
+        let block: Vec<u8> = fields.iter().flat_map(|(name, value)| literal(name, value)).collect();
+        self.frame(HEADERS, END_HEADERS | end, stream, &block).await;
+        stream
     }
 
     async fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {

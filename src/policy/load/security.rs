@@ -90,6 +90,7 @@ impl Reading<'_, SecurityFile> {
             token_lifetime: token_lifetime.unwrap_or(default.token_lifetime),
             token_attempts: said.token_attempts.unwrap_or(default.token_attempts),
             body_limit: body_limit.unwrap_or(default.body_limit),
+            memory: self.memory(body_limit.unwrap_or(default.body_limit)),
             answer_limit: self
                 .size("/holding/answer_limit", said.answer_limit.as_ref())
                 .unwrap_or(default.answer_limit),
@@ -97,6 +98,19 @@ impl Reading<'_, SecurityFile> {
                 .duration("/holding/keep_answer", said.keep_answer.as_ref())
                 .unwrap_or(default.keep_answer),
         }
+    }
+
+    /// Room for at least one body of the limit: with less, nothing of that length could ever be held.
+    fn memory(&mut self, body_limit: usize) -> usize {
+        let at = "/holding/memory";
+        let said = self.content.holding.memory.clone();
+        let said =
+            said.and_then(|said| self.value(at, said.size().map_err(|expected| ("this is not a size", expected))));
+        let memory = said.unwrap_or(Holding::default().memory.max(body_limit));
+        if memory < body_limit {
+            self.fault(at, "`memory` has no room for one body of `body_limit`", "write a size like \"256MiB\"");
+        }
+        memory
     }
 
     fn size(&mut self, at: &str, said: Option<&Quantity>) -> Option<usize> {

@@ -184,7 +184,7 @@ fn security_has_its_defaults_and_zero_is_off() {
     let wrong = security(
         "profile = \"pci-dss\"\n[reset]\nforgot_password = true\n[sessions]\nlifetime = 0\nremember = \"30d\"\n\
          [second_factor]\nrequired = [\"right:boss\", \"admins\", \"group:a\"]\nhidden = [\"group:a\"]\n\
-         [holding]\ntoken_attempts = 0\nbody_limit = \"1TB\"\nanswer_limit = \"1GiB\"\n",
+         [holding]\ntoken_attempts = 0\nbody_limit = \"1TB\"\nanswer_limit = \"1GiB\"\nmemory = \"1000KiB\"\n",
     );
     insta::assert_snapshot!(told(wrong.unwrap_err()), @r#"
     security.toml:1: unknown key `profile`; remove it; known here: passwords, lockout, sessions, second_factor, holding
@@ -197,6 +197,7 @@ fn security_has_its_defaults_and_zero_is_off() {
     security.toml:11: `token_attempts` cannot be off; write a number like 5
     security.toml:12: this is not a size; write a size like "64KiB" or "1MiB", or a number of bytes
     security.toml:13: this is larger than the database should hold; write 64MiB or less
+    security.toml:14: `memory` has no room for one body of `body_limit`; write a size like "256MiB"
     "#);
 }
 

@@ -89,6 +89,7 @@ fn new_user(id: UserId) -> NewUser {
             password_hash: None,
             password_set_at: None,
             password_must_change: false,
+            password_spent: false,
             created_at: NOW,
             last_login_at: None,
             epoch: 0,

@@ -79,9 +79,9 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<(), Failure> {
     let app = App::build(tools).await.map_err(serve::start_failure)?;
     let told = Told { gateway, inbox: inbox.http_addr(), configuration: folder.path().join(files::CONFIGURATION) };
     if arguments.json {
-        told.as_json()?
+        told.as_json()?;
     } else {
-        told.in_words()?
+        told.in_words()?;
     }
     app.serve(listeners, serve::asked_to_stop()).await.map_err(serve::start_failure)
 }

@@ -35,6 +35,17 @@ pub enum Act {
     Nothing(&'static str),
 }
 
+/// What else is offered.
+#[derive(Debug)]
+pub struct May {
+    /// A new token.
+    pub renew: bool,
+    /// Denying.
+    pub deny: bool,
+    /// Cancelling.
+    pub cancel: bool,
+}
+
 /// How telling somebody went.
 #[derive(Debug)]
 pub struct ShownNotice {
@@ -80,9 +91,7 @@ pub(super) struct OperationPage {
     pub notices: Vec<ShownNotice>,
     pub status: Option<i64>,
     pub act: Act,
-    pub may_deny: bool,
-    pub may_renew: bool,
-    pub may_cancel: bool,
+    pub may: May,
     pub is_mine: bool,
     pub fault: Fault,
 }
@@ -142,10 +151,8 @@ impl OperationPage {
             confirmed: view.confirmed_by.iter().map(|(name, at)| (name.clone(), Moment::of(*at, t))).collect(),
             notices: view.notices.iter().map(|notice| ShownNotice::of(notice, t)).collect(),
             status: view.status,
-            may_deny: view.may_deny.is_ok(),
-            may_renew: may_renew(&view, &act),
+            may: May::of(&view, &act),
             act,
-            may_cancel: view.may_cancel,
             is_mine: is_requester(&view, me),
             id: view.id.clone(),
             site: view.site.clone(),
@@ -175,6 +182,20 @@ impl Act {
     }
 }
 
+// === impl May ===
+
+impl May {
+    /// A new token is offered where one could be typed, or where only a token is missing.
+    fn of(view: &View, act: &Act) -> Self {
+        let lacks_token = matches!(view.may_confirm, Err(MayNot::NoToken | MayNot::TokenExpired));
+        Self {
+            renew: view.may_renew.is_ok() && (lacks_token || *act == Act::Confirm),
+            deny: view.may_deny.is_ok(),
+            cancel: view.may_cancel,
+        }
+    }
+}
+
 // === impl ShownNotice ===
 
 impl ShownNotice {
@@ -187,12 +208,6 @@ impl ShownNotice {
             error: notice.error.map_or("", |failure| said::failure(failure, t)),
         }
     }
-}
-
-/// A new token is offered where one could be typed, or where only a token is missing.
-fn may_renew(view: &View, act: &Act) -> bool {
-    let wanted = *act == Act::Confirm || matches!(view.may_confirm, Err(MayNot::NoToken | MayNot::TokenExpired));
-    wanted && view.may_renew.is_ok()
 }
 
 /// Whether whoever looks is the one who asked.

@@ -62,7 +62,10 @@ impl Installation {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
+        self.started_by(Command::new(PROGRAM), arguments)
+    }
+
+    fn started_by(&self, mut command: Command, arguments: &[&str]) -> Command {
         command.args(arguments).current_dir(self.0.path());
         if !arguments.contains(&"--config") {
             command.arg("--config").arg(self.file("vantail.toml"));
@@ -70,9 +73,12 @@ impl Installation {
         command
     }
 
+    /// Runs it to its end, which must not be long in coming: `timeout` ends what would serve instead of failing.
     fn run(&self, arguments: &[&str], input: &str) -> Output {
+        let mut bounded = Command::new("timeout");
+        bounded.args(["60", PROGRAM]);
         let mut child = self
-            .command(arguments)
+            .started_by(bounded, arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

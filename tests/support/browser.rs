@@ -128,7 +128,7 @@ impl Browser {
         let trying = async {
             loop {
                 match act(self.client.wait().for_element(Locator::Css(css)).await?).await {
-                    Err(error) if error.is_stale_element_reference() => {}
+                    Err(error) if moved_on(&error) => {}
                     done => return done,
                 }
             }
@@ -245,6 +245,11 @@ fn port_said(stdout: ChildStdout) -> u16 {
     let port = lines.find_map(|line| line.rsplit_once("successfully on port ")?.1.trim_end_matches('.').parse().ok());
     std::thread::spawn(move || lines.for_each(drop));
     port.expect("chromedriver says its port")
+}
+
+/// Whether the page that was looked at is another one by now. Chromium has two words for it.
+fn moved_on(error: &CmdError) -> bool {
+    error.is_stale_element_reference() || error.to_string().contains("does not belong to the document")
 }
 
 fn capabilities(setup: Setup, profile: &Path) -> serde_json::Map<String, serde_json::Value> {

@@ -104,9 +104,10 @@ fn a_rule_that_can_never_match_is_a_fault() {
         "[[rule]]\nname = \"all\"\npaths = [\"/**\"]\naccess = \"signed-in\"\n\
          [[rule]]\nname = \"late\"\nmethods = [\"POST\"]\npaths = [\"/admin/{id}\"]\naccess = \"denied\"\n",
     );
-    insta::assert_snapshot!(found, @r#"
-    s0.toml:11: the rule `late` can never match: `all` match everything it would; move it before them, or remove it
-    "#);
+    insta::assert_snapshot!(
+        found,
+        @"s0.toml:11: the rule `late` can never match: `all` match everything it would; move it before them, or remove it"
+    );
 }
 
 #[test]

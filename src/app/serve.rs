@@ -67,6 +67,11 @@ impl BoundTo {
     pub fn first_tls_address(&self) -> Option<SocketAddr> {
         self.0.https_addresses().first().copied()
     }
+
+    /// Where `/livez`, `/readyz` and `/metrics` are, when they are asked for.
+    pub fn operations_address(&self) -> Option<SocketAddr> {
+        self.0.operations.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
 }
 
 // === impl App ===

@@ -89,10 +89,18 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match run(arguments) {
+    match leave_no_core_file().and_then(|()| run(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// A core file would hold every password, seed and token in memory at that moment, in clear (LOG-1).
+fn leave_no_core_file() -> Result<(), Failure> {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|error| {
+        Failure::failed(format!("the system does not let a process keep its memory to itself: {error}"))
+    })
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{Method, Response, StatusCode};
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
@@ -32,7 +32,9 @@ impl ServeHttp for OperationsPort {
         session.set_keepalive(None);
         let request = session.req_header();
         if !matches!(request.method, Method::GET | Method::HEAD) {
-            return page(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET\n".into());
+            let mut response = page(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n".into());
+            response.headers_mut().insert(ALLOW, http::HeaderValue::from_static("GET, HEAD"));
+            return response;
         }
         match request.uri.path() {
             "/livez" => page(StatusCode::OK, TEXT, "alive\n".into()),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::files::{Configuration, write};
 pub(crate) use crate::ports::free_address;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_vantail");
@@ -42,13 +43,7 @@ impl Installation {
     }
 
     pub(crate) fn configure(&self, address: SocketAddr, more: &str) {
-        self.write(
-            "vantail.toml",
-            &format!(
-                "[listen]\nhttp = [\"{address}\"]\n[portal]\nurl = \"http://localhost:{}\"\n[store]\ndatabase = \"sqlite:data/vantail.db\"\n[keys]\ndirectory = \"data/keys\"\n[policies]\ndirectory = \"policies\"\n{more}",
-                address.port()
-            ),
-        );
+        self.write("vantail.toml", &format!("{}{more}", Configuration::on(address).text()));
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
@@ -56,9 +51,7 @@ impl Installation {
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
-        let file = self.file(name);
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(file, text).unwrap();
+        write(self.0.path(), name, text);
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
@@ -123,12 +116,20 @@ impl Installation {
         let address = text.split('"').nth(1).unwrap().parse().unwrap();
         let mut child = self.command(&["serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let end = Instant::now() + PATIENCE;
-        while TcpStream::connect(address).is_err() {
+        // Its port is bound before it serves: only an answer says that it does.
+        while !answers(address) {
             assert!(child.try_wait().unwrap().is_none() && Instant::now() < end, "it does not serve");
             std::thread::sleep(Duration::from_millis(10));
         }
         Serving { child, address }
     }
+}
+
+fn answers(address: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address) else { return false };
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let asked = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    asked.is_ok() && stream.read(&mut [0; 1]).is_ok_and(|read| read > 0)
 }
 
 impl Serving {

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "../support/files.rs"]
+#[expect(dead_code, reason = "shared by several test programs; each uses its part")]
+mod files;
 mod installation;
 mod json;
 #[path = "../support/ports.rs"]

@@ -4,7 +4,6 @@ use std::net::Ipv4Addr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::raw::Raw;
 use crate::support::raw_h2::{Outcome, RawH2};
 use crate::support::soon;
 use crate::world::{Builder, World, connect_from, request};
@@ -105,21 +104,4 @@ async fn http_2_serves_bodies_and_pages() {
     assert_eq!(client.ask(&fields("FOO", "/x"), None).await, Outcome::Answered(501));
     assert_eq!(client.ask(&fields("POST", "/judged"), Some(b"[]")).await, Outcome::Answered(415));
     assert_eq!(world.backend.count(), 1);
-}
-
-#[tokio::test]
-async fn the_operations_port_says_how_it_is() {
-    let world = World::start().await;
-    assert_eq!(world.ask("GET /x HTTP/1.1", "").await.unwrap().status, 200);
-    for (path, status, text) in [
-        ("/livez", 200, "alive"),
-        ("/readyz", 200, "ready"),
-        ("/metrics", 200, "vantail_requests_total{site=\"gw\",decision=\"forward\",status=\"2xx\"} 1"),
-        ("/secure/", 404, "/livez"),
-    ] {
-        let answer =
-            Raw::connect(world.operations).await.ask(request(&format!("GET {path} HTTP/1.1"), "")).await.unwrap();
-        assert_eq!(answer.status, status, "{path}");
-        assert!(answer.text().contains(text), "{path}: {}", answer.text());
-    }
 }

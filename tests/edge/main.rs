@@ -13,4 +13,5 @@ mod backends;
 mod bodies;
 mod deadlines;
 mod listeners;
+mod operations_port;
 mod stopping;

@@ -11,13 +11,15 @@ use tokio::task::JoinHandle;
 use vantail::app::{Means, Tools};
 use vantail::config::Config;
 use vantail::edge::tls::Certificate;
-use vantail::edge::{self, Backends, Deadlines, Listeners, Metrics, Parts};
+use vantail::edge::{self, Backends, Deadlines, Listeners, Metrics, Parts, Readiness};
 use vantail::identity::assertion::Assertions;
 use vantail::identity::keys::KeyRing;
 use vantail::portal::{self, Language, Portal};
 
+use crate::support::answer::Answer;
 use crate::support::backend::Backend;
-use crate::support::raw::{Answer, Raw};
+use crate::support::files::{Configuration, write, write_certificate};
+use crate::support::raw::Raw;
 use crate::support::{ANY_PORT, install_crypto, soon};
 
 /// The gateway and what is behind it.
@@ -40,12 +42,22 @@ pub struct Builder {
     pub security: &'static str,
     /// Routes of the portal's instead of the real ones.
     pub router: Option<axum::Router>,
+    /// What `/readyz` is told instead of *ready*.
+    pub ready: Option<Readiness>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
         let site = String::new();
-        Self { deadlines: Deadlines::default(), listen: "", networks: "", site, security: "", router: None }
+        Self {
+            deadlines: Deadlines::default(),
+            listen: "",
+            networks: "",
+            site,
+            security: "",
+            router: None,
+            ready: None,
+        }
     }
 }
 
@@ -54,7 +66,7 @@ impl Builder {
         install_crypto();
         let folder = tempfile::tempdir().unwrap();
         let backend = Backend::start().await;
-        write_certificate(folder.path());
+        write_certificate(folder.path(), "gw.test");
         self.write_files(folder.path(), &backend);
         let config = Config::load(Some(&folder.path().join("vantail.toml"))).unwrap();
         let means = Means::of(&config).unwrap();
@@ -73,27 +85,14 @@ impl Builder {
     }
 
     fn write_files(&self, folder: &Path, backend: &Backend) {
-        let write = |name: &str, text: String| {
-            let file = folder.join(name);
-            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(file, text).unwrap();
-        };
-        write(
-            "vantail.toml",
-            format!(
-                "[listen]\nhttp = [\"127.0.0.1:0\"]\n{}\n[portal]\nurl = \"https://gw.test\"\n[store]\ndatabase = \
-                 \"sqlite:vantail.db\"\n[keys]\ndirectory = \"keys\"\n[policies]\ndirectory = \"policies\"\n",
-                self.listen
-            ),
-        );
-        write("policies/networks.toml", self.networks.to_owned());
-        write("policies/security.toml", self.security.to_owned());
+        let configuration = Configuration::at("https://gw.test").listen("http = [\"127.0.0.1:0\"]").listen(self.listen);
+        write(folder, "vantail.toml", &configuration.text());
+        write(folder, "policies/networks.toml", self.networks);
+        write(folder, "policies/security.toml", self.security);
         let backends =
             if self.site.contains("backends") { String::new() } else { format!("backends = [\"{}\"]", backend.url()) };
-        write(
-            "policies/sites/gw.toml",
-            format!("name = \"gw\"\nhosts = [\"gw.test\"]\n{backends}\n{}\n{RULES}", self.site),
-        );
+        let site = format!("name = \"gw\"\nhosts = [\"gw.test\"]\n{backends}\n{}\n{RULES}", self.site);
+        write(folder, "policies/sites/gw.toml", &site);
     }
 
     async fn parts(self, tools: &Tools) -> Parts {
@@ -117,7 +116,7 @@ impl Builder {
             assertions: Assertions::new("https://gw.test".to_owned(), keys, tools.means.random.clone()),
             backends: Backends::default(),
             metrics: Metrics::default(),
-            ready: Arc::new(|| Ok(())),
+            ready: self.ready.unwrap_or_else(|| Arc::new(|| Ok(()))),
             deadlines: self.deadlines,
         }
     }
@@ -145,13 +144,6 @@ name = "everything else"
 paths = ["/**"]
 access = "open"
 "#;
-
-/// Makes `certificate.pem`, to be trusted, and `key.pem`.
-fn write_certificate(folder: &Path) {
-    let made = rcgen::generate_simple_self_signed(["gw.test".to_owned()]).unwrap();
-    std::fs::write(folder.join("certificate.pem"), made.cert.pem()).unwrap();
-    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-}
 
 async fn listeners(folder: &Path) -> Listeners {
     let certificate = Certificate::load(&folder.join("certificate.pem"), &folder.join("key.pem")).unwrap();

@@ -1,6 +1,6 @@
 //! Request framing and parsing: HTTP-1 to HTTP-9. Raw bytes, and what the backend got of them.
 
-use crate::client::Answer;
+use crate::support::answer::Answer;
 use crate::support::backend::{Behaviour, Reply};
 use crate::support::raw::Raw;
 use crate::support::raw_h2::Outcome;

@@ -6,8 +6,6 @@
 #[expect(dead_code, reason = "shared by several test programs; each uses its part")]
 mod support;
 
-#[expect(dead_code, reason = "shared with the tests that kill the program")]
-mod client;
 mod world;
 
 mod accounts;
@@ -16,6 +14,7 @@ mod headers;
 mod hold;
 mod identity;
 mod logs;
+mod operations_port;
 mod paths;
 mod sessions;
 mod streams;

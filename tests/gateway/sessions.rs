@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use vantail::account::Edit;
 use vantail::time::Clock as _;
 
-use crate::client::Client;
+use crate::support::client::Client;
 use crate::world::{PASSWORD, World};
 
 /// Within a second, tried with a bound of three times that, `client` is refused.

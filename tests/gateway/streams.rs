@@ -103,7 +103,7 @@ async fn an_event_stream_arrives_as_it_is_written() {
             seen.extend_from_slice(&buffer[..read]);
         }
     };
-    tokio::time::timeout(crate::client::PATIENCE, reading).await.expect("events arrive while the stream is open");
+    tokio::time::timeout(crate::support::PATIENCE, reading).await.expect("events arrive while the stream is open");
 }
 
 const GIB: u64 = 1024 * 1024 * 1024;

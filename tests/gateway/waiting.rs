@@ -13,9 +13,11 @@ use vantail::identity::Right;
 use vantail::operation::State;
 use vantail::secret::{Random, SystemRandom};
 
-use crate::client::{Answer, Client, PATIENCE};
 use crate::hold::{DELETE, TOKEN_FIELD, delivered, held};
+use crate::support::PATIENCE;
+use crate::support::answer::Answer;
 use crate::support::backend::{Behaviour, Reply};
+use crate::support::client::Client;
 use crate::support::raw::Raw;
 use crate::support::soon;
 use crate::world::{PASSWORD, Person, World, add};

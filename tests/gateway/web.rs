@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::client::Answer;
+use crate::support::answer::Answer;
 use crate::world::{PASSWORD, World};
 
 const HOSTILE: [&str; 20] = [
@@ -70,7 +70,7 @@ async fn forged(world: &World, headers: &[(&str, &str)], csrf: Option<&str>) -> 
     let body =
         serde_urlencoded::to_string([("csrf", csrf.unwrap_or(&own)), ("username", "carol"), ("password", PASSWORD)])
             .unwrap();
-    let plain = crate::client::Client::new(world.gateway);
+    let plain = crate::support::client::Client::new(world.gateway);
     for (name, value) in person.client.cookies() {
         plain.set_cookie(&name, &value);
     }

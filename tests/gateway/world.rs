@@ -20,8 +20,10 @@ use vantail::secret::{Place, Random, SecretText, SystemRandom, random_bytes};
 use vantail::store::second_factors::SecondFactorRow;
 use vantail::time::{Clock, SettableClock, Timestamp};
 
-use crate::client::{Answer, Client};
+use crate::support::answer::Answer;
 use crate::support::backend::Backend;
+use crate::support::client::Client;
+use crate::support::files::{Configuration, write, write_certificate};
 use crate::support::raw_h2::RawH2;
 
 /// When every world begins.
@@ -38,6 +40,7 @@ pub struct World {
     pub gateway: SocketAddr,
     /// Where TLS is spoken, and the certificate to trust.
     tls: Option<(SocketAddr, String)>,
+    operations: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     served: Option<JoinHandle<()>>,
     folder: TempDir,
@@ -132,60 +135,41 @@ impl Builder {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let backend = Backend::start().await;
         let inbox = Inbox::start(any, any).await.unwrap();
-        self.write_policies(&folder.path().join("policies"), &backend);
+        self.write_policies(folder.path(), &backend);
+        write(folder.path(), "vantail.toml", &self.configuration(&inbox).text());
+        let certificate = self.tls.then(|| write_certificate(folder.path(), "gw.test"));
         let file = folder.path().join("vantail.toml");
-        std::fs::write(&file, self.configuration(&inbox)).unwrap();
-        let certificate = self.tls.then(|| write_certificate(folder.path()));
 
         let clock = SettableClock::at(BEGIN);
         let tools = open(&file, clock.clone(), self.random.clone()).await;
         people(&tools).await;
         let listeners = BoundTo::configured(&tools.config.listen).await.unwrap();
         let (gateway, tls) = (listeners.first_address().unwrap(), listeners.first_tls_address());
+        let operations = listeners.operations_address();
         let (stop, served) = serve(tools.clone(), listeners).await;
-        World { clock, backend, inbox, tools, gateway, tls: tls.zip(certificate), stop, served: Some(served), folder }
+        World {
+            clock,
+            backend,
+            inbox,
+            tools,
+            gateway,
+            tls: tls.zip(certificate),
+            operations,
+            stop,
+            served: Some(served),
+            folder,
+        }
     }
 
-    fn configuration(&self, inbox: &Inbox) -> String {
-        format!(
-            r#"
-[listen]
-http = ["127.0.0.1:0"]
-{https}
-{listen}
-[portal]
-url = "https://gw.test"
-[store]
-database = "sqlite:vantail.db"
-[keys]
-directory = "keys"
-[mail]
-url = "smtp://{smtp}"
-from = "Gate <gate@gw.test>"
-[sms]
-provider = "http"
-url = "http://{sms}/send"
-method = "POST"
-headers = {{ Content-Type = "application/json" }}
-body = '{{"to":"${{to}}","text":"${{text}}"}}'
-[policies]
-directory = "policies"
-"#,
-            https = if self.tls { HTTPS } else { "" },
-            listen = self.listen,
-            smtp = inbox.smtp_addr(),
-            sms = inbox.http_addr()
-        )
+    fn configuration(&self, inbox: &Inbox) -> Configuration {
+        let plain = Configuration::at("https://gw.test").listen(PLAIN).listen(&self.listen);
+        let listening = if self.tls { plain.listen(TLS) } else { plain };
+        listening.sms(inbox.http_addr()).mail(inbox.smtp_addr())
     }
 
-    fn write_policies(&self, directory: &Path, backend: &Backend) {
-        let write = |name: &str, text: &str| {
-            let file = directory.join(name);
-            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(file, text).unwrap();
-        };
-        write("networks.toml", "ops = [\"10.9.0.0/16\", \"127.0.0.1/32\"]\n");
-        write("security.toml", &self.security);
+    fn write_policies(&self, folder: &Path, backend: &Backend) {
+        write(folder, "policies/networks.toml", "ops = [\"10.9.0.0/16\", \"127.0.0.1/32\"]\n");
+        write(folder, "policies/security.toml", &self.security);
         let site = format!(
             r#"
 name = "gw"
@@ -226,18 +210,12 @@ networks = ["ops"]
             site = self.site,
             hold = self.hold,
         );
-        write("sites/gw.toml", &site);
+        write(folder, "policies/sites/gw.toml", &site);
     }
 }
 
-const HTTPS: &str = r#"https = [{ address = "127.0.0.1:0", certificate = "certificate.pem", key = "key.pem" }]"#;
-
-fn write_certificate(folder: &Path) -> String {
-    let made = rcgen::generate_simple_self_signed(["gw.test".to_owned()]).unwrap();
-    std::fs::write(folder.join("certificate.pem"), made.cert.pem()).unwrap();
-    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-    made.cert.pem()
-}
+const PLAIN: &str = "http = [\"127.0.0.1:0\"]";
+const TLS: &str = r#"https = [{ address = "127.0.0.1:0", certificate = "certificate.pem", key = "key.pem" }]"#;
 
 async fn open(config: &Path, clock: Arc<SettableClock>, random: Arc<dyn Random>) -> Tools {
     let config = Config::load(Some(config)).unwrap_or_else(|faults| panic!("{faults:?}"));
@@ -342,6 +320,11 @@ impl World {
         self.tls.as_ref().expect("a world with tls").0
     }
 
+    /// Where the machine room looks.
+    pub fn operations_address(&self) -> SocketAddr {
+        self.operations.expect("a world with an operations port")
+    }
+
     pub fn certificate(&self) -> &str {
         &self.tls.as_ref().expect("a world with tls").1
     }
@@ -438,7 +421,7 @@ impl World {
 
     /// Changes the database behind the gateway's back, as somebody with the file could.
     pub async fn tamper(&self, sql: &str) {
-        let url = format!("sqlite:{}", self.folder.path().join("vantail.db").display());
+        let url = format!("sqlite:{}", self.folder.path().join("data/vantail.db").display());
         sqlx::any::install_default_drivers();
         let pool = sqlx::AnyPool::connect(&url).await.unwrap();
         let changed = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(&pool).await.unwrap();
@@ -531,7 +514,7 @@ impl Person<'_> {
 
     /// Waits until an operation stands at `state`; time on the wall, not on the world's clock.
     pub async fn sees(&self, operation: &str, state: &str) -> serde_json::Value {
-        let end = std::time::Instant::now() + crate::client::PATIENCE;
+        let end = std::time::Instant::now() + crate::support::PATIENCE;
         loop {
             let seen = self.state(operation).await;
             if seen["state"] == state {

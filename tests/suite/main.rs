@@ -1,6 +1,7 @@
 //! The tests of the whole: one program, so that it is linked once.
 
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "shared by several test programs; each uses its part")]
 mod support;
 
 mod harness;

@@ -1,16 +1,21 @@
 //! What the tests are made of: clients that speak raw bytes, backends that record them, real servers and browsers.
 //!
-//! * [`raw`], [`raw_h2`]: clients that send exactly what they are given; nothing tidies it.
+//! * [`raw`], [`raw_h2`]: clients that send exactly what they are given; nothing tidies it. [`answer`] is what came back.
+//! * [`client`]: a browser or a program over [`raw`], one connection per request.
 //! * [`person`]: somebody with cookies who reads pages, fills in forms and sends them ([`html`]).
 //! * [`browser`]: a real browser.
 //! * [`backend`]: the backend B of the attack cases, which keeps every byte it got.
+//! * `files`: configuration, policies and certificates of an installation.
 //! * [`postgres`]: a real PostgreSQL of one's own.
 //! * [`python`]: checks by an implementation that is not ours.
 //!
 //! The receivers of SMS and mails are the demo's own: `vantail::demo::Inbox`.
 
+pub mod answer;
 pub mod backend;
 pub mod browser;
+pub mod client;
+pub mod files;
 pub mod html;
 pub mod person;
 pub mod postgres;

@@ -8,6 +8,7 @@ use rustls::pki_types::pem::PemObject as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::answer::Answer;
 use super::{install_crypto, soon};
 
 /// One connection.
@@ -22,30 +23,23 @@ pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 
-/// An answer as it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The status code.
-    pub status: u16,
-    /// Names as written, in order.
-    pub headers: Vec<(String, String)>,
-    /// Without its framing.
-    pub body: Vec<u8>,
-}
-
 // === impl Raw ===
 
 impl Raw {
     /// Connects in clear.
     pub async fn connect(addr: SocketAddr) -> Self {
         let stream = soon("connecting", TcpStream::connect(addr)).await.expect("the server listens");
+        Self::over(stream)
+    }
+
+    /// On a connection that is there.
+    pub fn over(stream: impl Duplex + 'static) -> Self {
         Self { stream: Box::new(stream), pending: Vec::new() }
     }
 
     /// Connects with TLS as `host`, trusting the PEM certificate `trusted`, and offering `alpn`.
     pub async fn connect_tls(addr: SocketAddr, host: &str, trusted: &str, alpn: &[&[u8]]) -> Self {
-        let stream = tls(addr, host, trusted, alpn).await;
-        Self { stream: Box::new(stream), pending: Vec::new() }
+        Self::over(tls(addr, host, trusted, alpn).await)
     }
 
     /// Sends exactly `bytes`. A server that has hung up already is no error here: the answer tells.
@@ -177,37 +171,4 @@ pub async fn tls(
 /// Where `needle` begins in `haystack`.
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
-}
-
-// === impl Answer ===
-
-impl Answer {
-    fn from_head(head: &[u8]) -> Self {
-        let head = String::from_utf8_lossy(head);
-        let mut lines = head.trim_end().split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
-        let fields = lines.filter_map(|line| line.split_once(':'));
-        let headers = fields.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
-        Self { status: status.expect("a status line"), headers, body: Vec::new() }
-    }
-
-    fn is_interim(&self) -> bool {
-        (100..200).contains(&self.status) && self.status != 101
-    }
-
-    /// The first header called `name`, in whatever case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.all(name).first().copied()
-    }
-
-    /// Every header called `name`, in whatever case.
-    pub fn all(&self, name: &str) -> Vec<&str> {
-        let own = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
-        own.map(|(_, value)| value.as_str()).collect()
-    }
-
-    /// The body as text.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
 }

@@ -21,6 +21,8 @@ pub struct Document {
     lines: HashMap<String, usize>,
     variables: HashMap<String, String>,
     broken: HashSet<String>,
+    /// Lines that are not TOML: what was made of them is nobody's fault but theirs.
+    unparsed: HashSet<usize>,
 }
 
 /// Something wrong in a document.
@@ -71,8 +73,10 @@ impl Document {
             what: format!("this is not TOML: {}", error.message()),
             remedy: "correct it; strings stand in quotes, a key is given once".to_owned(),
         });
-        let mistakes = mistakes.collect();
-        (Self { value, lines: reader.lines, variables: HashMap::new(), broken: HashSet::new() }, mistakes)
+        let mistakes: Vec<_> = mistakes.collect();
+        let unparsed = mistakes.iter().map(|mistake| mistake.place.order()).collect();
+        let (variables, broken) = (HashMap::new(), HashSet::new());
+        (Self { value, lines: reader.lines, variables, broken, unparsed }, mistakes)
     }
 
     /// Sets the value at `path`, as the environment variable `variable` says.
@@ -104,6 +108,7 @@ impl Document {
                 mistake
             })
             .collect();
+        mistakes.retain(|mistake| !matches!(mistake.place, Place::Line(line) if self.unparsed.contains(&line)));
         mistakes.sort_by_key(|mistake| mistake.place.order());
         let read = serde_json::from_value(value).unwrap_or_else(|error| {
             mistakes.push(self.mistake("", format!("the file cannot be read: {error}"), "correct it".to_owned()));

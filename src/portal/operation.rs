@@ -19,7 +19,6 @@ use super::{Refused, Visit};
 use crate::identity::{Amr, SignedIn};
 use crate::operation::view::NoticeState;
 use crate::operation::{MayNot, OperationError, State, View};
-use crate::store::outbox::OutboxState;
 
 /// How soon the page asks again, without script, while a delivery is on its way, seconds.
 const SOON: u32 = 3;
@@ -204,7 +203,7 @@ impl ShownNotice {
         Self {
             to: format!("{} ({})", notice.to, said::channel(notice.channel, t)),
             state: said::notice(notice.state, t),
-            is_bad: matches!(notice.state, OutboxState::Failed | OutboxState::Uncertain) || notice.error.is_some(),
+            is_bad: notice.is_amiss(),
             error: notice.error.map_or("", |failure| said::failure(failure, t)),
         }
     }

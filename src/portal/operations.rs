@@ -14,9 +14,9 @@ use super::said;
 use super::show::{Moment, span};
 use super::texts::Texts;
 use crate::identity::{Right, SignedIn};
+use crate::operation::view::NoticeState;
 use crate::operation::{OperationError, View};
 use crate::store::operations::OperationRow;
-use crate::store::outbox::OutboxState;
 use crate::time::Timestamp;
 
 /// How many of one's own requests are listed.
@@ -91,7 +91,6 @@ async fn lists(here: &Here, me: &SignedIn, typed: String, error: Option<&'static
 impl Line {
     /// Of what waits for a validator.
     pub fn waiting(view: &View, texts: Texts, now: Timestamp) -> Self {
-        let failed = |state| matches!(state, OutboxState::Failed | OutboxState::Uncertain);
         Self {
             id: view.id.clone(),
             href: format!("/secure/operations/{}", view.id),
@@ -100,7 +99,7 @@ impl Line {
             at: Moment::of(view.created_at, texts),
             left: span(view.expires_at.since(now)),
             state: (view.state.as_str(), said::state(view.state, texts)),
-            untold: view.notices.iter().any(|notice| failed(notice.state)),
+            untold: view.notices.iter().any(NoticeState::is_amiss),
         }
     }
 

@@ -157,3 +157,12 @@ pub struct NoticeState {
     /// The last failure.
     pub error: Option<Failure>,
 }
+
+// === impl NoticeState ===
+
+impl NoticeState {
+    /// Whether somebody should know that it did not arrive: it is over, or the last try failed and another one follows.
+    pub fn is_amiss(&self) -> bool {
+        matches!(self.state, OutboxState::Failed | OutboxState::Uncertain) || self.error.is_some()
+    }
+}

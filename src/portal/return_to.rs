@@ -57,89 +57,13 @@ fn has_dot_segment(path: &str) -> bool {
 }
 
 #[cfg(test)]
+#[path = "../../tests/support/elsewhere.rs"]
+mod elsewhere;
+
+#[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
+    use super::elsewhere::corpus;
     use super::*;
-
-    /// Every joint of a slash-like start, something a browser ignores, and a way to another host or another scheme.
-    fn corpus() -> BTreeSet<String> {
-        let known = [
-            "//evil",
-            "/\\evil",
-            "/%5cevil",
-            "/%09/evil",
-            "/\t/evil",
-            "https:evil",
-            "https://gw.test@evil",
-            "javascript:alert(1)",
-            "/..//evil",
-            "",
-            "evil",
-            "?x",
-            "#x",
-            "http://evil",
-            "HTTPS://evil",
-            "data:text/html,x",
-            "vbscript:x",
-            "\\\\evil",
-            "\\/evil",
-            "///evil",
-            "/./evil",
-            "/.//evil",
-            "/%2e%2e//evil",
-            "/%252e%252e/evil",
-            "/%2f/evil",
-            "/%2fevil/",
-            "/;//evil",
-            "/..;/evil",
-            "/\u{a0}/evil",
-            "/é",
-            "/\u{2044}evil",
-            "/\u{ff0f}evil",
-            "/%00",
-            "/%0d%0aSet-Cookie:x",
-            "/\r\nLocation: //evil",
-            "/%ff",
-            "/a\u{0}b",
-            "/%c0%afevil",
-            " /secure/",
-            "/ evil",
-            "file:///etc/passwd",
-            "blob:x",
-            "//%0aevil",
-            "/%255cevil",
-            "/%25%35%63evil",
-        ];
-        let starts = [
-            "//",
-            "/\\",
-            "\\/",
-            "\\\\",
-            "///",
-            "/%2f",
-            "%2f/",
-            "/%5c",
-            "%5c%5c",
-            "/%252f",
-            "/.//",
-            "/..//",
-            "https:",
-            "https:/",
-            "https://",
-            "javascript:",
-        ];
-        let fillers =
-            ["", "\t", "\n", "\r", " ", "%09", "%0a", "%0d", "\u{0}", "@", "gw.test@", ":80@", "\u{200b}", "\u{3000}"];
-        let hosts = ["evil", "evil.example", "evil%2eexample", "[::1]", "2130706433"];
-        let mut all: BTreeSet<String> = known.into_iter().map(str::to_owned).collect();
-        for start in starts {
-            for filler in fillers {
-                all.extend(hosts.iter().map(|host| format!("{start}{filler}{host}")));
-            }
-        }
-        all
-    }
 
     #[test]
     fn web_1_every_spelling_of_another_place_leads_home() {

@@ -111,9 +111,15 @@ impl Installation {
         said
     }
 
-    pub(crate) fn serve(&self) -> Serving {
+    /// Where it listens, or would.
+    pub(crate) fn address(&self) -> SocketAddr {
         let text = std::fs::read_to_string(self.file("vantail.toml")).unwrap();
-        let address = text.split('"').nth(1).unwrap().parse().unwrap();
+        let line = text.lines().find(|line| line.starts_with("http = ")).unwrap();
+        line.split('"').nth(1).unwrap().parse().unwrap()
+    }
+
+    pub(crate) fn serve(&self) -> Serving {
+        let address = self.address();
         let mut child = self.command(&["serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let end = Instant::now() + PATIENCE;
         // Its port is bound before it serves: only an answer says that it does.
@@ -167,11 +173,15 @@ impl Serving {
         header.unwrap_or_else(|| panic!("{answer}"))
     }
 
-    pub(crate) fn status(&self, target: &str, cookie: &str) -> u16 {
-        let answer = self.exchange(&format!(
+    /// An answer as it came.
+    pub(crate) fn page(&self, target: &str, cookie: &str) -> String {
+        self.exchange(&format!(
             "GET {target} HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
-        ));
-        answer.split(' ').nth(1).unwrap().parse().unwrap()
+        ))
+    }
+
+    pub(crate) fn status(&self, target: &str, cookie: &str) -> u16 {
+        self.page(target, cookie).split(' ').nth(1).unwrap().parse().unwrap()
     }
 }
 

@@ -98,6 +98,7 @@ async fn add(store: &Store, name: &str, hash: &str) -> Somebody {
         password_hash: Some(hash.to_owned()),
         password_set_at: Some(now),
         password_must_change: false,
+        password_spent: false,
         created_at: now,
         last_login_at: None,
         epoch: 1,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use vantail::account::Edit;
-use vantail::demo::inbox::{Channel, Conduct};
+use vantail::demo::inbox::Channel;
 use vantail::identity::Right;
 use vantail::store::audit::EventFilter;
 
@@ -704,25 +704,4 @@ async fn self_confirm_when_alone_asks_for_a_fresh_second_factor() {
     let fields = [("password", PASSWORD), ("code", code.as_str())];
     assert_eq!(bob.client.fill("/secure/login/confirm", "/secure/login/confirm", &fields).await.status, 303);
     delivered(&bob, &bob, &id, &token).await;
-}
-
-#[tokio::test]
-async fn an_sms_that_cannot_be_sent_is_shown_and_tried_again() {
-    let world = World::start().await;
-    world.inbox.behave(Channel::Sms, Conduct::Fail);
-    let (alice, val) = (world.signed_in("alice").await, world.signed_in("val").await);
-    let id = alice.asks("POST", DELETE, "{}").await;
-    let end = std::time::Instant::now() + crate::support::PATIENCE;
-    while world.inbox.offered(Channel::Sms) == 0 {
-        assert!(std::time::Instant::now() < end, "nothing was tried");
-        tokio::task::yield_now().await;
-    }
-    let page = alice.client.get(&format!("/secure/operations/{id}/wait")).await;
-    assert_eq!(page.status, 200);
-    world.inbox.behave(Channel::Sms, Conduct::Accept);
-    world.advance(Duration::from_secs(61));
-    let token = val.token(&id).await;
-    delivered(&alice, &val, &id, &token).await;
-    let tokens = world.sms().iter().filter(|sms| sms.text.contains(&id) && sms.text.contains("Token")).count();
-    assert_eq!(tokens, 1, "accepted once, sent once");
 }

@@ -14,6 +14,7 @@ mod headers;
 mod hold;
 mod identity;
 mod logs;
+mod messages;
 mod operations_port;
 mod paths;
 mod sessions;

@@ -6,7 +6,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use vantail::demo::LegacyApp;
 
 use crate::support::backend::{Backend, Behaviour, Reply};
-use crate::support::raw::Raw;
+use crate::support::raw::{Raw, tls};
+use crate::support::raw_h2::Outcome;
+use crate::support::received::Received;
 use crate::world::World;
 
 #[tokio::test]
@@ -165,12 +167,61 @@ async fn two_gibibytes_go_down_and_up_in_constant_memory() {
 }
 
 #[tokio::test]
-async fn http_2_and_tls_serve_the_same_site() {
+async fn http_1_and_http_2_over_tls_serve_the_same_site_to_the_same_person() {
     let world = World::builder().tls().start().await;
-    let mut connection = Raw::connect_tls(world.tls_address(), "gw.test", world.certificate(), &[b"http/1.1"]).await;
-    let answer = connection.ask("GET /public/x HTTP/1.1\r\nHost: gw.test\r\n\r\n").await.expect("an answer");
-    assert_eq!(answer.status, 200);
-    assert_eq!(world.backend.last().all("x-forwarded-proto"), ["https"]);
+    let cookie = format!("__Host-vantail={}", signed_in_over_https(&world, "carol").await);
+    let request = format!("GET /app/x?y=1 HTTP/1.1\r\nHost: gw.test\r\nCookie: {cookie}; own=1\r\n\r\n");
+    for offered in [&[b"http/1.1".as_slice()][..], &[]] {
+        let mut connection = Raw::connect_tls(world.tls_address(), "gw.test", world.certificate(), offered).await;
+        assert_eq!(connection.ask(&request).await.expect("an answer").status, 200);
+    }
+    let fields = [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "gw.test"),
+        (":path", "/app/x?y=1"),
+        ("cookie", &cookie),
+        ("cookie", "own=1"),
+    ];
+    let mut connection = world.h2().await;
+    assert_eq!(connection.ask(&fields, None).await, Outcome::Answered(200));
+    let nobody = connection.ask(&fields[..4], None).await;
+    assert_eq!(nobody, Outcome::Answered(401), "a second request on the connection stands for itself");
+
+    let received = world.backend.requests();
+    assert_eq!(received.len(), 3);
+    let seen = |request: &Received| {
+        let names = ["host", "remote-user", "remote-email", "x-forwarded-proto", "x-forwarded-host", "cookie"];
+        let headers = names.map(|name| request.all(name).join(", "));
+        (request.method.clone(), request.target.clone(), headers)
+    };
+    let over_http_1 = seen(&received[0]);
+    assert_eq!(over_http_1.2, ["gw.test", "carol", "carol@gw.test", "https", "gw.test", "own=1"]);
+    assert!(received.iter().all(|request| seen(request) == over_http_1), "{received:?}");
+    assert!(received.iter().all(|request| request.all("x-vantail-assertion").len() == 1));
+}
+
+#[tokio::test]
+async fn whoever_can_speak_http_2_over_tls_does() {
+    let world = World::builder().tls().start().await;
+    for (offered, chosen) in [
+        (&[b"h2".as_slice(), b"http/1.1"][..], Some(&b"h2"[..])),
+        (&[b"http/1.1", b"h2"], Some(b"h2")),
+        (&[b"http/1.1"], Some(b"http/1.1")),
+        (&[], None),
+    ] {
+        let stream = tls(world.tls_address(), "gw.test", world.certificate(), offered).await;
+        assert_eq!(stream.get_ref().1.alpn_protocol(), chosen, "{offered:?}");
+    }
+}
+
+/// The session of `name`, who signed in by https (a trusted proxy says so).
+async fn signed_in_over_https(world: &World, name: &'static str) -> String {
+    let mut person = world.person(name);
+    let proxied = person.client.twin().coming_from(std::net::IpAddr::from([127, 0, 0, 9]));
+    person.client = proxied.with("X-Forwarded-For", "10.9.0.1").with("X-Forwarded-Proto", "https");
+    person.sign_in().await;
+    person.client.cookie("__Host-vantail").unwrap()
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use vantail::portal::{Language, safe_return};
 
+use crate::elsewhere::KNOWN;
 use crate::gate::{Gate, PASSWORD};
 
 #[tokio::test]
@@ -25,17 +26,7 @@ async fn whoever_signs_in_comes_back_to_the_page_they_asked_for() {
 #[tokio::test]
 async fn web_1_a_return_address_elsewhere_leads_home() {
     let gate = Gate::new().await;
-    for wanted in [
-        "//evil",
-        "/\\evil",
-        "/%5cevil",
-        "/%09/evil",
-        "/\t/evil",
-        "https:evil",
-        "https://gw.test@evil",
-        "javascript:alert(1)",
-        "/..//evil",
-    ] {
+    for wanted in KNOWN.iter().copied().filter(|wanted| !wanted.is_empty()) {
         let mut carol = gate.stranger();
         let page = carol.opens("/secure/login").await;
         let fields = [

@@ -6,6 +6,7 @@
 //! * [`browser`]: a real browser.
 //! * [`backend`]: the backend B of the attack cases, which keeps every byte it got.
 //! * `files`: configuration, policies and certificates of an installation.
+//! * [`elsewhere`]: spellings of another place than our own, for return addresses.
 //! * [`postgres`]: a real PostgreSQL of one's own.
 //! * [`python`]: checks by an implementation that is not ours.
 //!
@@ -15,6 +16,7 @@ pub mod answer;
 pub mod backend;
 pub mod browser;
 pub mod client;
+pub mod elsewhere;
 pub mod files;
 pub mod html;
 pub mod person;

@@ -7,16 +7,19 @@ use http::{Method, Request, Uri};
 use pingora::protocols::http::ServerSession;
 use tower::ServiceExt as _;
 
-use super::body::Bounds;
+use super::body::{Bounds, Whole};
 use super::inbound::Inbound;
+use super::path::owner;
+use super::room::Extent;
 use super::stop::Stop;
 use super::{Gateway, Way, body, respond};
 use crate::portal::Visit;
 
 /// No form of the portal is longer.
 const LONGEST_FORM: usize = 64 * 1024;
-/// All forms that are being read at once. They have room of their own: however much is held, people can sign in and confirm.
-const ALL_FORMS: usize = 16 * 1024 * 1024;
+/// What forms may take at once. They have room of their own, and what people write to sign in, confirm or deny fits in what
+/// is free: however much is held, and however many long forms never come to their end, they can.
+const FORMS: Extent = Extent { all: 16 * 1024 * 1024, share: 2 * 1024 * 1024, free: 4 * 1024 };
 
 impl Gateway {
     /// Hands the request to the portal and its answer to the client. From outside the networks that may see the portal,
@@ -30,30 +33,38 @@ impl Gateway {
         if !inbound.grounds.shows_portal_to(visit.address, visit.site.as_deref()) {
             return Err(Stop::not_found("outside the networks that may see the portal"));
         }
-        let request = self.portal_request(session, inbound, visit).await?;
+        let (content, place) = match self.form(session, inbound, visit).await? {
+            Some(Whole { bytes, place }) => (bytes.into(), Some(place)),
+            None => (Body::empty(), None),
+        };
+        let request = portal_request(session, inbound, visit, content)?;
         let router = self.parts.router.clone();
         let Ok(response) = router.oneshot(request).await;
+        // The form is gone by now; the answer may take long.
+        drop(place);
         Ok(Way::written(respond::streamed(session, response).await))
     }
 
-    async fn portal_request(
-        &self,
-        session: &mut ServerSession,
-        inbound: &Inbound,
-        visit: &Visit,
-    ) -> Result<Request<Body>, Stop> {
-        let content = match inbound.method {
-            Method::GET | Method::HEAD | Method::OPTIONS => Body::empty(),
-            _ => {
-                let bounds = Bounds { one: LONGEST_FORM, all: ALL_FORMS, within: self.parts.deadlines.capture };
-                body::read_whole(session, self.forms.place(), bounds).await?.bytes.into()
-            }
-        };
-        let mut parts = session.req_header().as_owned_parts();
-        parts.uri =
-            Uri::try_from(inbound.target.as_sent()).map_err(|_| Stop::bad_request("a target that is no address"))?;
-        parts.extensions.insert(visit.clone());
-        parts.extensions.insert(Arc::clone(&visit.request_id));
-        Ok(Request::from_parts(parts, content))
+    /// What was sent to the portal.
+    async fn form(&self, session: &mut ServerSession, inbound: &Inbound, visit: &Visit) -> Result<Option<Whole>, Stop> {
+        if matches!(inbound.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            return Ok(None);
+        }
+        let bounds = Bounds { one: LONGEST_FORM, within: self.parts.deadlines.capture };
+        body::read_whole(session, self.forms.place(owner(visit), FORMS), bounds).await.map(Some)
     }
+}
+
+fn portal_request(
+    session: &ServerSession,
+    inbound: &Inbound,
+    visit: &Visit,
+    content: Body,
+) -> Result<Request<Body>, Stop> {
+    let mut parts = session.req_header().as_owned_parts();
+    parts.uri =
+        Uri::try_from(inbound.target.as_sent()).map_err(|_| Stop::bad_request("a target that is no address"))?;
+    parts.extensions.insert(visit.clone());
+    parts.extensions.insert(Arc::clone(&visit.request_id));
+    Ok(Request::from_parts(parts, content))
 }

@@ -19,6 +19,9 @@ use crate::portal::{self, Visit};
 
 /// A program's `Prefer: wait=N` (RFC 7240 section 4.3) is honoured up to here.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
+/// Requests that are sealed and stored at once. Each stands in memory about four times meanwhile, only once of it counted as
+/// room; who writes to the database comes one after the other anyway.
+pub(super) const STORED_AT_ONCE: usize = 4;
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 impl Gateway {
@@ -35,15 +38,23 @@ impl Gateway {
         let requester = requester(visit)?;
         let Whole { bytes, place } = match content {
             Some(content) => content,
-            None => self.capture(session, inbound).await?,
+            None => {
+                self.parts.portal.operations.may_ask(requester.user.id).await?;
+                self.capture(session, inbound, visit).await?
+            }
         };
         let ask = self.ask(session, inbound, visit, (rule, bytes), Arc::clone(&requester))?;
-        let door = if visit.wants_page { "page" } else { "api" };
-        let asked = self.parts.portal.operations.ask(ask, &visit.origin(door)).await?;
+        let asked = self.store(ask, visit).await?;
         // Stored: who waits for the answer takes no room.
         drop(place);
         let most = preferred_wait(&session.req_header().headers);
         self.answer_held(session, visit, &asked, &requester, most).await
+    }
+
+    async fn store(&self, ask: Ask, visit: &Visit) -> Result<Asked, Stop> {
+        let _turn = self.storing.acquire().await.map_err(|error| Stop::internal(error.to_string()))?;
+        let door = if visit.wants_page { "page" } else { "api" };
+        Ok(self.parts.portal.operations.ask(ask, &visit.origin(door)).await?)
     }
 
     fn ask(

@@ -31,6 +31,7 @@ impl Gateway {
     ) -> Result<Way, Stop> {
         let visit = ctx.visit.as_ref().ok_or_else(|| Stop::internal("a request without a visit"))?;
         let header = judged_header(session, visit, &forward, content.bytes.len())?;
+        // It keeps its place until a backend has taken it; how many such places one has is bounded (`room`).
         let mut answering = self.connect(ctx, &mut forward).await?;
         exchange::send(&mut answering, header, &content.bytes).await.map_err(|error| failed(&error.into_up()))?;
         // Sent: its place is for another.

@@ -65,6 +65,7 @@ use pingora::protocols::http::ServerSession;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
+use tokio::sync::Semaphore;
 
 use self::access_log::{Outcome, Record};
 use self::connection::{Connection, Wire};
@@ -108,6 +109,8 @@ pub(crate) struct Gateway {
     held: Arc<Room>,
     /// For the portal's forms.
     forms: Arc<Room>,
+    /// Turns at storing what is held.
+    storing: Semaphore,
     /// The host of `portal.url`, which may be no site's.
     portal_host: String,
 }
@@ -145,7 +148,8 @@ impl Gateway {
         let authority = parts.portal.url.split_once("://").map_or(&*parts.portal.url, |(_, rest)| rest);
         let portal_host = host::name_of(authority).to_owned();
         let (held, forms) = (Arc::default(), Arc::default());
-        Self { exchange: Exchange::new(parts.deadlines), held, forms, grounds, portal_host, parts }
+        let storing = Semaphore::new(hold::STORED_AT_ONCE);
+        Self { exchange: Exchange::new(parts.deadlines), held, forms, storing, grounds, portal_host, parts }
     }
 
     /// Takes up a request: its connection is busy from now on, and every read and write has its bound.

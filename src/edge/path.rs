@@ -9,6 +9,7 @@ use super::access_log::Verdict;
 use super::body::{Bounds, Whole};
 use super::connection::Connection;
 use super::inbound::{Credential, Inbound, site_of};
+use super::room::{Extent, Owner};
 use super::stop::Stop;
 use super::{Context, Gateway, Way, body, respond};
 use crate::identity::Caller;
@@ -79,7 +80,7 @@ impl Gateway {
             report(site, &first, &caller, visit);
             return Ok((decision, None));
         }
-        let content = self.look_into(session, inbound).await?;
+        let content = self.look_into(session, inbound, visit).await?;
         let second = facts(session, inbound, visit, BodyFacts::Read(&content.bytes));
         let decision = decide(policy, site, &second, &caller, visit.now);
         report(site, &second, &caller, visit);
@@ -132,16 +133,23 @@ impl Gateway {
     }
 
     /// The body, for a rule that looks into it. Up to pingora's own bound it is forwarded from memory afterwards.
-    async fn look_into(&self, session: &mut ServerSession, inbound: &Inbound) -> Result<Whole, Stop> {
+    async fn look_into(&self, session: &mut ServerSession, inbound: &Inbound, visit: &Visit) -> Result<Whole, Stop> {
         session.enable_retry_buffering();
-        self.capture(session, inbound).await
+        self.capture(session, inbound, visit).await
     }
 
-    /// The body, as `[holding]` lets it be read.
-    pub(super) async fn capture(&self, session: &mut ServerSession, inbound: &Inbound) -> Result<Whole, Stop> {
+    /// The body, as `[holding]` lets it be read. One user or address takes a quarter of the room at most, or one body.
+    pub(super) async fn capture(
+        &self,
+        session: &mut ServerSession,
+        inbound: &Inbound,
+        visit: &Visit,
+    ) -> Result<Whole, Stop> {
         let holding = inbound.grounds.policy.security.holding;
-        let bounds = Bounds { one: holding.body_limit, all: holding.memory, within: self.parts.deadlines.capture };
-        body::read_whole(session, self.held.place(), bounds).await
+        let bounds = Bounds { one: holding.body_limit, within: self.parts.deadlines.capture };
+        let share = (holding.memory / 4).max(holding.body_limit);
+        let extent = Extent { all: holding.memory, share, free: 0 };
+        body::read_whole(session, self.held.place(owner(visit), extent), bounds).await
     }
 }
 
@@ -166,5 +174,13 @@ pub(super) fn caller(presented: &Presented) -> Caller {
     match presented {
         Presented::Live(signed_in) => Caller::User(Arc::clone(signed_in)),
         Presented::Nothing | Presented::Dead | Presented::Pending { .. } => Caller::Anonymous,
+    }
+}
+
+/// Whose share of the room a body takes.
+pub(super) fn owner(visit: &Visit) -> Owner {
+    match caller(&visit.presented) {
+        Caller::User(signed_in) => Owner::User(signed_in.user.id),
+        Caller::Anonymous => Owner::at(visit.address),
     }
 }

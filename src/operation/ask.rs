@@ -7,12 +7,12 @@ use super::view::Redaction;
 use super::{Ask, Asked, MayNot, OperationError, Operations, State, leave, seal};
 use crate::account::phone::Phone;
 use crate::audit::{NewEvent, Origin};
-use crate::identity::{Right, User};
+use crate::identity::{Right, User, UserId};
 use crate::notify::{Notice, Times};
 use crate::policy::Hold;
 use crate::secret::{OperationToken, random_digits};
 use crate::store::StoreError;
-use crate::store::operations::{Inserted, OperationRow, TokenRow};
+use crate::store::operations::{Inserted, MOST_WAITING, OperationRow, TokenRow};
 use crate::store::outbox::NewOutbox;
 use crate::store::users::UserRow;
 use crate::test_points;
@@ -75,6 +75,15 @@ impl Operations {
             }
         }
         Err(StoreError::Unavailable("no operation id is free".to_owned()).into())
+    }
+
+    /// Whether one more of `requester` may wait: asked before a request is read whole, so that nobody is read in vain.
+    /// Storing it counts again, and decides.
+    pub async fn may_ask(&self, requester: UserId) -> Result<(), OperationError> {
+        if self.store().count_waiting(requester).await? >= MOST_WAITING {
+            return Err(OperationError::TooMany);
+        }
+        Ok(())
     }
 
     fn seal(&self, row: &mut OperationRow, ask: &Ask) {

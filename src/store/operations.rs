@@ -199,6 +199,7 @@ pub struct Outcome<'a> {
 /// Most operations of one requester that wait at once: whoever asks for more fills the database and the validators' phones
 /// with what nobody will read.
 pub const MOST_WAITING: i64 = 20;
+const COUNT_WAITING: &str = "SELECT COUNT(*) AS found FROM operations WHERE requester = $1 AND state = 'waiting'";
 
 // === impl Store ===
 
@@ -231,6 +232,12 @@ impl Store {
     pub async fn count_operations(&self, state: State) -> Result<i64, StoreError> {
         let query = sqlx::query("SELECT COUNT(*) AS found FROM operations WHERE state = $1");
         self.row(query.bind(state.as_str())).await?.map_or(Ok(0), |row| row.get("found"))
+    }
+
+    /// How many of `requester` wait at this moment.
+    pub async fn count_waiting(&self, requester: UserId) -> Result<i64, StoreError> {
+        let count = sqlx::query(COUNT_WAITING).bind(requester.to_string());
+        self.row(count).await?.map_or(Ok(0), |row| row.get("found"))
     }
 
     /// By id.
@@ -330,8 +337,8 @@ impl Store {
 
 impl Tx<'_> {
     async fn count_waiting(&mut self, requester: UserId) -> Result<i64, StoreError> {
-        let count = sqlx::query("SELECT COUNT(*) AS found FROM operations WHERE requester = $1 AND state = 'waiting'");
-        self.row(count.bind(requester.to_string())).await?.map_or(Ok(0), |row| row.get("found"))
+        let count = sqlx::query(COUNT_WAITING).bind(requester.to_string());
+        self.row(count).await?.map_or(Ok(0), |row| row.get("found"))
     }
 
     async fn walk(&mut self, arrow: &Move<'_>) -> Result<bool, StoreError> {

@@ -1,5 +1,6 @@
 //! While an operation waits: how many may, who waits with it, and what changes in between.
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -35,6 +36,15 @@ fn program_of(person: &Person<'_>) -> Client {
 /// As they stand in a request.
 fn cookies_of(client: &Client) -> String {
     client.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+}
+
+/// The head of a request that will be held, with a million bytes to come.
+fn upload_of(person: &Person<'_>, more: &str) -> String {
+    let cookies = cookies_of(&person.client);
+    format!(
+        "POST {DELETE} HTTP/1.1\r\nHost: gw.test\r\nCookie: {cookies}\r\n{more}Content-Type: \
+         text/plain\r\nContent-Length: 1000000\r\n\r\n"
+    )
 }
 
 /// The operation that the first SMS with a token is about.
@@ -88,31 +98,68 @@ async fn of_one_requester_twenty_wait_and_one_more_is_429_for_a_browser_and_for_
 }
 
 #[tokio::test]
-async fn however_much_is_held_at_once_memory_is_bounded_and_people_can_sign_in() {
-    let world = World::builder().security("[holding]\nmemory = \"2MiB\"").start().await;
+async fn who_has_twenty_waiting_is_told_before_their_body_is_asked_for() {
+    let world = World::start().await;
     let alice = world.signed_in("alice").await;
-    let cookies = cookies_of(&alice.client);
-    let head = format!(
-        "POST {DELETE} HTTP/1.1\r\nHost: gw.test\r\nCookie: {cookies}\r\nContent-Type: text/plain\r\nContent-Length: 1000000\r\n\r\n"
-    );
+    for _ in 0..MOST {
+        alice.asks("POST", DELETE, "{}").await;
+    }
+    let mut client = Raw::connect(world.gateway).await;
+    client.send(upload_of(&alice, "Expect: 100-continue\r\n")).await;
+    let refused = soon("a refusal", client.answer()).await.unwrap();
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("60")), "{}", refused.text());
+}
+
+#[tokio::test]
+async fn however_much_one_person_begins_others_are_held_and_can_sign_in() {
+    let world = World::builder().security("[holding]\nmemory = \"2MiB\"").start().await;
+    let (alice, bob) = (world.signed_in("alice").await, world.signed_in("bob").await);
     let mut uploads = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..4 {
         let mut client = Raw::connect(world.gateway).await;
-        client.send(head.as_bytes()).await;
+        client.send(upload_of(&alice, "")).await;
         client.send(vec![b'x'; 900_000]).await;
         uploads.push(client);
     }
     let answers = uploads.iter_mut().map(|client| Box::pin(client.answer()));
-    let (refused, which, others) = futures_util::future::select_all(answers).await;
+    let (refused, _, others) = soon("a refusal", futures_util::future::select_all(answers)).await;
+    drop(others);
     let refused = refused.unwrap();
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")), "{}", refused.text());
-    drop(others);
-    uploads.remove(which);
     assert_eq!(world.tools.store.count_operations(State::Waiting).await.unwrap(), 0, "nothing of it is stored");
+    let held = program_of(&bob).send("POST", DELETE, &[], &vec![b'x'; 1_000_000]).await;
+    assert_eq!(held.status, 202, "{}", held.text());
     world.signed_in("carol").await;
-    for client in &mut uploads {
-        assert_eq!(client.ask(vec![b'x'; 100_000]).await.unwrap().status, 202, "the others are held");
+}
+
+#[tokio::test]
+async fn forms_that_never_come_to_their_end_keep_nobody_from_signing_in() {
+    let world = World::start().await;
+    let form = |length: usize| {
+        format!(
+            "POST /secure/login HTTP/1.1\r\nHost: gw.test\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {length}\r\n\r\n"
+        )
+    };
+    let mut stalled = Vec::new();
+    for _ in 0..64 {
+        let mut client = Raw::connect(world.gateway).await;
+        client.send(form(65_536)).await;
+        client.send(vec![b'x'; 65_535]).await;
+        stalled.push(client);
     }
+    let answers = stalled.iter_mut().map(|client| Box::pin(client.answer()));
+    let (refused, ..) = soon("a refusal", futures_util::future::select_all(answers)).await;
+    assert_eq!(refused.unwrap().status, 503, "one address takes no more than its share");
+
+    world.signed_in("alice").await;
+    let long = form(60_000) + &"x".repeat(60_000);
+    let mut elsewhere = Raw::connect_from(Ipv4Addr::new(127, 0, 0, 2), world.gateway).await;
+    let answer = elsewhere.ask(&long).await.unwrap();
+    assert!((400..500).contains(&answer.status), "read whole, and no sign-in: {}", answer.status);
+    let elsewhere = Client::new(world.gateway).browser().coming_from([127, 0, 0, 2].into());
+    let bob = Person { world: &world, name: "bob", client: elsewhere };
+    bob.sign_in().await;
 }
 
 #[tokio::test]

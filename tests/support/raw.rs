@@ -1,12 +1,12 @@
 //! A client that sends the bytes it is given, and nothing else.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::answer::Answer;
 use super::{install_crypto, soon};
@@ -34,6 +34,14 @@ impl Raw {
 
     /// On a connection that is there.
     pub fn over(stream: impl Duplex + 'static) -> Self {
+        Self { stream: Box::new(stream), pending: Vec::new() }
+    }
+
+    /// Connects in clear from another address of this machine.
+    pub async fn connect_from(from: Ipv4Addr, addr: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((from, 0).into()).expect("an address of this machine");
+        let stream = soon("connecting", socket.connect(addr)).await.expect("the server listens");
         Self { stream: Box::new(stream), pending: Vec::new() }
     }
 

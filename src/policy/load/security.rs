@@ -78,7 +78,7 @@ impl Reading<'_, SecurityFile> {
         let said = self.content.holding.clone();
         let expires = self.needed("/holding/expires", said.expires.as_ref());
         let token_lifetime = self.needed("/holding/token_lifetime", said.token_lifetime.as_ref());
-        let body_limit = self.size("/holding/body_limit", said.body_limit.as_ref());
+        let body_limit = self.stored_size("/holding/body_limit", said.body_limit.as_ref());
         if body_limit == Some(0) {
             self.fault("/holding/body_limit", "`body_limit` cannot be off", "write a size like \"1MiB\"");
         }
@@ -92,7 +92,7 @@ impl Reading<'_, SecurityFile> {
             body_limit: body_limit.unwrap_or(default.body_limit),
             memory: self.memory(body_limit.unwrap_or(default.body_limit)),
             answer_limit: self
-                .size("/holding/answer_limit", said.answer_limit.as_ref())
+                .stored_size("/holding/answer_limit", said.answer_limit.as_ref())
                 .unwrap_or(default.answer_limit),
             keep_answer: self
                 .duration("/holding/keep_answer", said.keep_answer.as_ref())
@@ -104,9 +104,7 @@ impl Reading<'_, SecurityFile> {
     fn memory(&mut self, body_limit: usize) -> usize {
         let at = "/holding/memory";
         let said = self.content.holding.memory.clone();
-        let said =
-            said.and_then(|said| self.value(at, said.size().map_err(|expected| ("this is not a size", expected))));
-        let memory = said.unwrap_or(Holding::default().memory.max(body_limit));
+        let memory = self.size(at, said.as_ref()).unwrap_or(Holding::default().memory.max(body_limit));
         if memory < body_limit {
             self.fault(at, "`memory` has no room for one body of `body_limit`", "write a size like \"256MiB\"");
         }
@@ -114,7 +112,12 @@ impl Reading<'_, SecurityFile> {
     }
 
     fn size(&mut self, at: &str, said: Option<&Quantity>) -> Option<usize> {
-        let size = self.value(at, said?.size().map_err(|expected| ("this is not a size", expected)))?;
+        self.value(at, said?.size().map_err(|expected| ("this is not a size", expected)))
+    }
+
+    /// The size of what stands in the database.
+    fn stored_size(&mut self, at: &str, said: Option<&Quantity>) -> Option<usize> {
+        let size = self.size(at, said)?;
         if size > LARGEST {
             self.fault(at, "this is larger than the database should hold", "write 64MiB or less");
         }

@@ -99,6 +99,15 @@ impl Attempt {
         store.clear_tries(self.subject.as_str(), &[]).await.map(drop)
     }
 
+    /// Fully signed in by a step that took no try: the counter goes, but for a lock in force, which has its fixed end.
+    pub async fn forget(store: &Store, subject: &Subject, now: Timestamp) -> Result<(), StoreError> {
+        let counter = store.lockout(subject.as_str()).await?;
+        if counter.and_then(|counter| counter.locked_until).is_some_and(|until| now < until) {
+            return Ok(());
+        }
+        store.clear_tries(subject.as_str(), &[]).await.map(drop)
+    }
+
     /// Wrong: the try stays counted.
     pub fn spend(self) {}
 }

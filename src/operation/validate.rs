@@ -7,7 +7,6 @@ use super::leave::Exit;
 use super::{Cause, MayNot, OperationError, Operations, State};
 use crate::audit::Origin;
 use crate::identity::SignedIn;
-use crate::store::StoreError;
 
 /// Between two tokens for one validator.
 const TOKEN_EVERY: Duration = Duration::from_mins(1);
@@ -34,7 +33,7 @@ impl Operations {
             self.parts.notices.queued();
             return Ok(());
         }
-        Err(self.why_no_token(&involved).await?)
+        Err(self.why_no_token(id, validator, origin).await?)
     }
 
     /// Denies, with a reason. One denial is final.
@@ -88,13 +87,15 @@ impl Operations {
         Err(OperationError::NotWaiting(row.state))
     }
 
-    /// Handled meanwhile, or too soon after the last one.
-    async fn why_no_token(&self, involved: &Involved) -> Result<OperationError, StoreError> {
-        let id = &involved.row.id;
-        let state = self.store().operation(id).await?.map(|row| row.state);
-        if let Some(state) = state.filter(|state| *state != State::Waiting) {
-            return Ok(OperationError::NotWaiting(state));
-        }
+    /// What a second look says: handled, over or confirmed meanwhile, else too soon after the last one.
+    async fn why_no_token(
+        &self,
+        id: &str,
+        validator: &SignedIn,
+        origin: &Origin,
+    ) -> Result<OperationError, OperationError> {
+        let involved = self.may_act(id, validator, origin).await?;
+        self.not_confirmed_by_them(&involved).await?.map_err(OperationError::NotAllowed)?;
         let Some(last) = self.store().operation_token(id, involved.me.user.id).await? else {
             return Ok(OperationError::NotAllowed(MayNot::NoToken));
         };

@@ -112,9 +112,19 @@ pub fn begin_again(here: &Here, return_to: &str) -> Response {
 
 /// The same, and says why: `notice` is a key of the texts.
 pub fn begin_again_after(here: &Here, notice: &'static str, return_to: &str) -> Response {
+    let response = page::see_other(&with_notice(notice, return_to));
+    page::with(response, SET_COOKIE, cookies::no_session(&here.visit)).map(Into::into)
+}
+
+/// To the sign-in, with a notice. The cookie stays: another answer may just have brought a live one, and whoever holds it
+/// goes on from there.
+pub fn sign_in_after(notice: &'static str, return_to: &str) -> Response {
+    page::see_other(&with_notice(notice, return_to)).map(Into::into)
+}
+
+fn with_notice(notice: &'static str, return_to: &str) -> String {
     let separator = if return_to.is_empty() { '?' } else { '&' };
-    let location = format!("{}{separator}notice={notice}", with_return("/secure/login", return_to));
-    page::with(page::see_other(&location), SET_COOKIE, cookies::no_session(&here.visit)).map(Into::into)
+    format!("{}{separator}notice={notice}", with_return("/secure/login", return_to))
 }
 
 /// What was typed is kept, but for the password.
@@ -144,7 +154,7 @@ impl From<LoginError> for Refused {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::Refused | LoginError::NewPassword(_) => Self::Forbidden,
-            LoginError::AlreadyEnrolled | LoginError::Overtaken => Self::Conflict,
+            LoginError::AlreadyEnrolled | LoginError::Overtaken | LoginError::PasswordSet => Self::Conflict,
             LoginError::Over => Self::SignIn { return_to: String::new() },
             LoginError::Busy(busy) => Self::Unavailable { retry_after: busy.retry_after },
             LoginError::Store(error) => error.into(),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::Refused;
 use super::forgery::{Posted, Unposted};
 use super::here::{Here, Wanted};
-use super::login::{SHOWN_AGAIN, begin_again, begin_again_after, next_page};
+use super::login::{SHOWN_AGAIN, begin_again, begin_again_after, next_page, sign_in_after};
 use super::page::{self, Page};
 use super::second_factor::{ReturnQuery, elsewhere};
 use super::texts::Texts;
@@ -63,6 +63,7 @@ pub async fn submit(
         }
         Err(LoginError::Over) => Ok(begin_again(&here, &return_to)),
         Err(LoginError::Overtaken) => Ok(begin_again_after(&here, "overtaken", &return_to)),
+        Err(LoginError::PasswordSet) => Ok(sign_in_after("password-set", &return_to)),
         Err(error) => Err(error.into()),
     }
 }

@@ -1,8 +1,8 @@
 //! The sign-in: name and password, then the second factor (or a change of password, or enrolment), then in.
 //!
 //! An **act** is what a browser does to get in: one of the methods of [`Act`], made by [`Login::act`]. It leads to a **step**:
-//! what comes next, with the browser's new token. Every step reserves a **try** before it looks at anything,
-//! reads the user again, and tells the audit trail; one **refusal** answers all that was wrong, and only the trail knows
+//! what comes next, with the browser's new token. Every step at which something can be guessed reserves a **try** before it
+//! looks at anything; every step reads the user again, and tells the audit trail; one **refusal** answers all that was wrong, and only the trail knows
 //! which. Only the full sign-in sets the count of tries back to nothing; a right password with more to come gives back its
 //! own try alone.
 //!
@@ -57,9 +57,14 @@ pub enum LoginError {
     /// The sign-in on its way is gone (timed out, used, ended, or not at this step): begin again.
     #[error("this sign-in is over; begin again")]
     Over,
-    /// The password was set by somebody else, or the sign-in ended, while a new one was chosen: nothing was changed.
+    /// Somebody else gave the user another temporary password, or the sign-in ended, while a new one was chosen: nothing
+    /// was changed.
     #[error("the account was changed meanwhile: sign in with the newest password")]
     Overtaken,
+    /// The temporary password has been replaced already, by this sign-in's form sent twice most of all: this one was not
+    /// taken, and nothing is wrong.
+    #[error("the new password is set already: sign in with it")]
+    PasswordSet,
     /// The new password cannot be taken.
     #[error(transparent)]
     NewPassword(#[from] NewPasswordFault),

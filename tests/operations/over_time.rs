@@ -1,11 +1,15 @@
 //! What time and other people's acts do to a waiting operation.
 
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use vantail::account::Edit;
 use vantail::identity::Right;
-use vantail::operation::{ConfirmError, MayNot, OperationError, State};
+use vantail::operation::{ConfirmError, MayNot, OperationError, Operations, State};
 use vantail::store::sessions::{SessionRow, Stage};
+use vantail::time::{Clock, Timestamp};
 
 use crate::installation::{BEGIN, Installation, MINUTE, Wish};
 
@@ -90,6 +94,69 @@ async fn hold_8_a_new_token_comes_after_a_minute_and_ends_the_old_one() {
     assert_ne!(new, old);
     assert!(matches!(gate.confirm(&id, &val, &old).await, Err(ConfirmError::WrongToken { .. })));
     assert_eq!(gate.confirm(&id, &val, &new).await.unwrap(), State::Confirmed);
+}
+
+/// A clock at whose second reading something happens: after what is asked for was looked at, before it is stored.
+struct Between {
+    readings: AtomicUsize,
+    before: Timestamp,
+    after: Timestamp,
+    what: Box<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for Between {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Between").finish_non_exhaustive()
+    }
+}
+
+impl Clock for Between {
+    fn now(&self) -> Timestamp {
+        match self.readings.fetch_add(1, Ordering::SeqCst) {
+            0 => return self.before,
+            1 => (self.what)(),
+            _ => {}
+        }
+        self.after
+    }
+}
+
+/// The same gateway by another clock.
+fn by(gate: &Installation, clock: Between) -> Operations {
+    Operations::new(gate.accounts.clone(), gate.notices.clone(), gate.policy.clone(), Arc::new(clock))
+}
+
+#[tokio::test]
+async fn hold_8_who_asks_for_a_token_as_the_time_runs_out_is_told_that_it_is_over() {
+    let gate = Installation::new().await;
+    let (alice, val) = (gate.signed_in("alice").await, gate.signed_in("val").await);
+    let id = gate.ask(&alice).await.id;
+    let after = BEGIN.plus(15 * MINUTE);
+    let before = after.minus(Duration::from_secs(1));
+    let clock = Between { readings: AtomicUsize::new(0), before, after, what: Box::new(|| {}) };
+    let refused = by(&gate, clock).new_token(&id, &val, &gate.origin()).await.unwrap_err();
+    assert!(matches!(refused, OperationError::NotWaiting(State::Expired)), "{refused}");
+    assert_eq!(gate.state(&id).await.0, State::Expired);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_confirms_in_one_tab_and_asks_for_a_token_in_another_is_told_that_they_confirmed() {
+    let gate = Arc::new(Installation::new().await);
+    let (alice, val) = (gate.signed_in("alice").await, gate.signed_in("val").await);
+    let id = gate.ask_for(&alice, Wish { target: "/admin/both", ..Wish::default() }).await.unwrap().id;
+    let token = gate.token(&id, &val).await;
+    let what = {
+        let (gate, id, val) = (Arc::clone(&gate), id.clone(), val.clone());
+        Box::new(move || {
+            let confirm = async { gate.confirm(&id, &val, &token).await };
+            let state = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(confirm));
+            assert_eq!(state.unwrap(), State::Waiting, "another confirmation is missing");
+        })
+    };
+    let now = BEGIN.plus(2 * MINUTE);
+    let clock = Between { readings: AtomicUsize::new(0), before: now, after: now, what };
+    let refused = by(&gate, clock).new_token(&id, &val, &gate.origin()).await.unwrap_err();
+    assert!(matches!(refused, OperationError::NotAllowed(MayNot::AlreadyConfirmed)), "{refused}");
 }
 
 #[tokio::test]

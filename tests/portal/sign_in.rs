@@ -200,6 +200,31 @@ async fn a_temporary_password_leads_to_a_new_one_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn what_is_sent_twice_on_the_way_in_wastes_nothing_and_signs_nobody_out() {
+    let gate = Gate::new().await;
+    let (_, temporary) = gate.add_with("newcomer", "staff", &[], true).await;
+    let temporary = temporary.unwrap();
+    let mut newcomer = gate.stranger();
+    let typed = [("username", "newcomer"), ("password", temporary.expose())];
+    for _ in 0..2 {
+        let step = newcomer.fills("/secure/login", "/secure/login", &typed).await;
+        assert_eq!(step.location(), "/secure/login/password", "{}", step.body);
+    }
+    let form = newcomer.opens("/secure/login/password").await;
+    let typed = [("new_password", "a new long password"), ("new_password_again", "a new long password")];
+    let same_moment = newcomer.presented("/secure/login/password").await;
+    let first = newcomer.sends_form(&form, "/secure/login/password", &typed).await;
+    assert!(first.headers.contains_key("set-cookie"), "{}", first.body);
+    newcomer.found = Some(same_moment);
+    let second = newcomer.sends_form(&form, "/secure/login/password", &typed).await;
+    assert_eq!(second.location(), "/secure/login?notice=password-set", "{}", second.body);
+    assert_eq!(second.headers.get("set-cookie"), None, "the cookie of the first answer is left alone");
+    let said = gate.stranger().opens(&second.location()).await;
+    assert!(said.body.contains("The new password of your account is set already."));
+    assert!(newcomer.is_in().await);
+}
+
+#[tokio::test]
 async fn a_sign_in_that_took_too_long_begins_again() {
     let gate = Gate::new().await;
     drop(gate.signed_in("alice").await);

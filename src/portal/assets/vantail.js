@@ -14,6 +14,22 @@
     });
   });
 
+  // A form is sent once: what a second click sends would find its work done. It can be sent again when somebody comes back
+  // to the page, and when no answer has come in ten seconds.
+  document.querySelectorAll("form[method=post]").forEach(function (form) {
+    var sent = false;
+    function mark(now) {
+      sent = now;
+      form.querySelectorAll("button[type=submit]").forEach(function (button) { button.disabled = now; });
+    }
+    form.addEventListener("submit", function (event) {
+      if (sent) { event.preventDefault(); return; }
+      mark(true);
+      setTimeout(mark, 10000, false);
+    });
+    addEventListener("pageshow", function () { mark(false); });
+  });
+
   // Show and hide what is typed.
   document.querySelectorAll("[data-shows]").forEach(function (button) {
     var field = document.getElementById(button.dataset.shows);

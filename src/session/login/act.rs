@@ -51,7 +51,7 @@ impl<'a> Act<'a> {
     }
 
     /// Name and password. Same work and same answer for unknown, wrong, disabled, expired and a temporary password that has
-    /// begun a sign-in before; the same time for locked. What an unknown name costs and what a known one costs are the same
+    /// begun a sign-in before (in the browser that holds that sign-in it goes on); the same time for locked. What an unknown name costs and what a known one costs are the same
     /// statements and the same hash.
     pub async fn password(&self, name: &str, password: SecretText) -> Result<Step, LoginError> {
         let folded = names::fold(name);
@@ -66,7 +66,10 @@ impl<'a> Act<'a> {
             return self.refuse(reserved, "disabled or outside its dates").await;
         };
         if row.password_spent {
-            return self.refuse(reserved, "temporary password used already").await;
+            return match self.begun_here(&row).await? {
+                Some(step) => reserved.give_back(self.store()).await.map(|()| step),
+                None => self.refuse(reserved, "temporary password used already").await,
+            };
         }
         self.strengthen(&row, password).await?;
         self.end_presented().await?;

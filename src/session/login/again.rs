@@ -3,7 +3,7 @@
 use crate::account::password;
 use crate::identity::Amr;
 use crate::secret::SecretText;
-use crate::session::login::act::{Act, Try};
+use crate::session::login::act::Act;
 use crate::session::login::factor::with_otp;
 use crate::session::{LoginError, NewPasswordFault, Proof, Step};
 use crate::store::sessions::{SessionRow, Stage};
@@ -33,32 +33,32 @@ impl Act<'_> {
 
     /// The new password, for a pending session of stage `ChangePassword` (any other: `Over`). All other sessions of the
     /// user end. `Overtaken` when the user was changed meanwhile, by an administrator's reset for example: that stands.
+    /// `PasswordSet` when the temporary password is gone already, by this form sent twice most of all.
+    ///
+    /// Takes no try: nothing is guessed here, and the temporary password that led here is spent. A stranger who locks the
+    /// account meanwhile would otherwise make it worthless.
     pub async fn change_password(&self, session: &SessionRow, new: SecretText) -> Result<Step, LoginError> {
         let row = self.user_of(session, &[Stage::ChangePassword]).await?;
         if !row.password_must_change {
-            return Err(LoginError::Over);
+            return Err(LoginError::PasswordSet);
         }
         self.check_new(&new)?;
-        let reserved = self.reserve(row.user.id).await?;
-        let hash = match self.new_hash(&row, new).await {
-            Ok(hash) => hash,
-            Err(error) => {
-                reserved.give_back(self.store()).await?;
-                return Err(error);
-            }
+        let hash = self.new_hash(&row, new).await?;
+        let Some((step, stage)) = self.advance_with_password(session, &row, &hash).await? else {
+            return self.overtaken(&row).await;
         };
-        match self.advance_with_password(session, &row, &hash).await? {
-            Some((step, stage)) => {
-                self.settle(&row, stage, reserved).await?;
-                Ok(step)
-            }
-            None => self.overtaken(&row, reserved).await,
+        if stage == Stage::Live {
+            self.arrived(&row).await?;
         }
+        Ok(step)
     }
 
-    /// Somebody else was first, an administrator's reset most of all: theirs stands. Nothing was guessed.
-    async fn overtaken(&self, row: &UserRow, reserved: Try) -> Result<Step, LoginError> {
-        reserved.give_back(self.store()).await?;
+    /// Somebody else was first, an administrator's reset most of all: theirs stands. Where the password is no longer a
+    /// temporary one, this very form was, sent twice: nothing was refused.
+    async fn overtaken(&self, row: &UserRow) -> Result<Step, LoginError> {
+        if self.store().user(row.user.id).await?.is_some_and(|now| !now.password_must_change) {
+            return Err(LoginError::PasswordSet);
+        }
         let event = self.event("password.changed", "refused", row.user.id);
         let event = event.with("reason", "the account was changed, or the sign-in ended, meanwhile");
         self.store().append_events(&[event]).await?;

@@ -73,30 +73,23 @@ impl Act<'_> {
     }
 
     /// The first right code: active from now on. A pending session becomes live; a live one gets its second factor. All
-    /// other sessions of the user end. A live session must have proven itself within the last ten minutes, else `Over`. A
-    /// wrong code guesses nothing (the seed is on the screen): its try is given back.
+    /// other sessions of the user end. A live session must have proven itself within the last ten minutes, else `Over`.
+    /// Takes no try: a code guesses nothing, the seed is on the screen of whoever types it.
     pub async fn confirm_enrolment(&self, session: &SessionRow, code: &str) -> Result<Step, LoginError> {
         let row = self.user_of(session, &[Stage::Enrol, Stage::Live]).await?;
         if !self.is_fresh(session) {
             return Err(LoginError::Over);
         }
-        let reserved = self.reserve(row.user.id).await?;
-        let Some((factor, step)) = self.first_code(session, code).await? else {
-            reserved.give_back(self.store()).await?;
-            return Err(LoginError::Refused);
-        };
+        let Some((factor, step)) = self.first_code(session, code).await? else { return Err(LoginError::Refused) };
         let event = self.event("second-factor.enrolled", "ok", row.user.id).on(factor.id.to_string());
         if !self.store().confirm_second_factor(factor.id, step, self.now(), &[event]).await? {
-            reserved.give_back(self.store()).await?;
             return Err(LoginError::Over);
         }
         self.end_others(session, "a second factor was enrolled").await?;
         let proven = Proven { amr: with_otp(&session.amr), second_factor_at: Some(self.now()) };
         let entered = self.advance(session, &row, |next| proven.enter(Stage::Live, next), Vec::new()).await?;
         if session.stage == Stage::Enrol {
-            self.settle(&row, Stage::Live, reserved).await?;
-        } else {
-            reserved.give_back(self.store()).await?;
+            self.arrived(&row).await?;
         }
         Ok(entered)
     }

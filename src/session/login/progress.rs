@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::account::lockout::{Attempt, Subject};
 use crate::account::new_id;
 use crate::audit::{NewEvent, Origin};
 use crate::identity::{Amr, SessionId, User};
@@ -141,6 +142,23 @@ impl Act<'_> {
         } else {
             reserved.give_back(self.store()).await
         }
+    }
+
+    /// In, by a step that took no try because nothing is guessed at it: the counter goes. A lock in force keeps its end
+    /// (AUTH-7): it is there for guesses at the name, and those may go on.
+    pub(super) async fn arrived(&self, row: &UserRow) -> Result<(), LoginError> {
+        self.store().mark_login(row.user.id, self.now()).await?;
+        Ok(Attempt::forget(self.store(), &Subject::user(row.user.id), self.now()).await?)
+    }
+
+    /// The step at which the sign-in is that a spent temporary password began, when this browser holds it: whoever sends
+    /// the form again goes on. A reset ends every session, so that what is pending was begun by the present password.
+    pub(super) async fn begun_here(&self, row: &UserRow) -> Result<Option<Step>, LoginError> {
+        let Some(token) = &self.browser.presented else { return Ok(None) };
+        let held = self.login.sessions.row(token).await?;
+        let own =
+            |held: &SessionRow| held.user == row.user.id && held.stage != Stage::Live && self.now() < held.expires_at;
+        Ok(held.filter(own).map(|session| step(token.clone(), &session, row.user.clone())))
     }
 
     /// Ends the session whose cookie the browser held before it signed in.

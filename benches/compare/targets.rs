@@ -92,7 +92,7 @@ impl Running {
     }
 
     fn wait_until_it_listens(&mut self) -> io::Result<()> {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         while TcpStream::connect(self.address).is_err() {
             if let Some(status) = self.child.try_wait()? {
                 return Err(io::Error::other(format!("a target ended at once: {status}")));
@@ -118,7 +118,7 @@ impl Running {
     /// Asks it to end and waits: callgrind writes its file then.
     pub(crate) fn end(mut self) -> io::Result<()> {
         Command::new("kill").args(["-INT", &self.child.id().to_string()]).status()?;
-        let end = Instant::now() + Duration::from_secs(120);
+        let end = Instant::now() + Duration::from_mins(2);
         while self.child.try_wait()?.is_none() && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -20,11 +20,11 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// How often last uses of sessions are written, and dead sessions end.
 const SESSIONS: Duration = Duration::from_secs(5);
 /// How often change marks and tries that nobody needs any more are deleted.
-const HOUSEKEEPING: Duration = Duration::from_secs(60);
+const HOUSEKEEPING: Duration = Duration::from_mins(1);
 /// How long change marks are kept for slow followers.
-const CHANGES_KEPT: Duration = Duration::from_secs(60 * 60);
+const CHANGES_KEPT: Duration = Duration::from_hours(1);
 /// How long the tries on a name that belongs to nobody are kept: longer than any sensible lock.
-const UNKNOWN_TRIES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const UNKNOWN_TRIES_KEPT: Duration = Duration::from_hours(7 * 24);
 /// How long a dead store is left alone before it is asked again.
 const PAUSE: Duration = Duration::from_millis(200);
 

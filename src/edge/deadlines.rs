@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_request_without_a_body_is_answered_within_the_bound_and_an_upload_gets_its_own_time() {
         let deadlines = Deadlines::default();
-        assert_eq!(deadlines.answer_to(Some(0)), Duration::from_secs(60));
+        assert_eq!(deadlines.answer_to(Some(0)), Duration::from_mins(1));
         assert_eq!(deadlines.answer_to(Some(64 * 1024 * 100)), Duration::from_secs(160));
         assert_eq!(deadlines.answer_to(Some(u64::MAX)), deadlines.long_lived);
     }

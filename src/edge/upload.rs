@@ -136,7 +136,7 @@ async fn unless<T>(stops: impl Future<Output = ()>, handled: impl Future<Output 
 mod tests {
     use super::*;
 
-    const SILENCE: Duration = Duration::from_secs(60);
+    const SILENCE: Duration = Duration::from_mins(1);
 
     #[tokio::test(start_paused = true)]
     async fn an_upload_stops_when_nothing_came_for_so_long_and_not_before() {

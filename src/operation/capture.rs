@@ -137,7 +137,7 @@ pub(super) mod tests {
             target in ".*", body: Vec<u8>, headers: Vec<(String, Vec<u8>)>, second: Option<i32>,
         ) {
             let second_factor_at = second.map(|secs| Timestamp::from_secs(i64::from(secs)));
-            let captured = CapturedRequest { target, body, headers, second_factor_at, ..request() };
+            let captured = CapturedRequest { target, headers, body, second_factor_at, ..request() };
             prop_assert_eq!(CapturedRequest::decode(&captured.encode()), Some(captured));
         }
 

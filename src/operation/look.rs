@@ -232,13 +232,13 @@ impl Operations {
                 Some(row) => Some(row.user.name.clone()),
                 None => self.store().user(message.user).await?.map(|row| row.user.name),
             };
-            notices.push(notice_state(message, name));
+            notices.push(notice_state(&message, name));
         }
         Ok(notices)
     }
 }
 
-fn notice_state(message: OutboxRow, name: Option<String>) -> NoticeState {
+fn notice_state(message: &OutboxRow, name: Option<String>) -> NoticeState {
     NoticeState {
         channel: message.channel,
         to: name.unwrap_or_else(|| message.user.to_string()),

@@ -168,8 +168,8 @@ mod tests {
             validators: Vec::new(),
             redact: Vec::new(),
             self_confirm,
-            expires: Duration::from_secs(900),
-            token_lifetime: Duration::from_secs(900),
+            expires: Duration::from_mins(15),
+            token_lifetime: Duration::from_mins(15),
             session_needed: false,
         }
     }

@@ -49,7 +49,7 @@ impl Demo {
 
     /// The code `name`'s authenticator shows on the telephone page, one that has some seconds left.
     async fn code(&self, name: &str) -> String {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         loop {
             let page = reqwest::get(format!("{}/", self.telephone)).await.unwrap().text().await.unwrap();
             let entry = page.split("<li>").find(|entry| entry.contains(&format!(">{name}<"))).unwrap().to_owned();
@@ -140,7 +140,7 @@ async fn from_asking_to_the_answer(language: &'static str, scripts: bool, dark: 
     let demo = Demo::start();
     let kind = format!("{language}{}{}", if scripts { "" } else { "-plain" }, if dark { "-dark" } else { "" });
 
-    let alice = Browser::start(Setup { language, scripts, dark, ..Setup::default() }).await;
+    let alice = Browser::start(Setup { language, dark, scripts, ..Setup::default() }).await;
     alice.open(&format!("{}/admin", demo.gateway)).await;
     picture(&alice, &format!("{kind}-1280-login")).await;
     sign_in(&alice, "alice").await;

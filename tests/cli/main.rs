@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod documented;
 #[path = "../support/files.rs"]
 #[expect(dead_code, reason = "shared by several test programs; each uses its part")]
 mod files;

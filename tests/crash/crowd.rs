@@ -119,7 +119,7 @@ async fn signed_in(store: &Store, somebody: Somebody) -> Somebody {
         second_factor_at: Some(now),
         created_at: now,
         last_seen: now,
-        expires_at: now.plus(Duration::from_secs(12 * 60 * 60)),
+        expires_at: now.plus(Duration::from_hours(12)),
         address: None,
         user_agent: String::new(),
     };

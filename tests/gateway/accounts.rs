@@ -52,7 +52,7 @@ async fn auth_1_of_a_thousand_parallel_guesses_exactly_five_are_checked() {
         assert_eq!(hashes(&world) - before, 5, "round {round}");
         assert_eq!(guess(&world, "carol", PASSWORD).await.status, 422, "the right password waits for the lock's end");
         assert_eq!(hashes(&world) - before, 5, "round {round}");
-        world.advance(Duration::from_secs(30 * 60));
+        world.advance(Duration::from_mins(30));
     }
     assert_eq!(guess(&world, "carol", PASSWORD).await.status, 303);
 }
@@ -114,7 +114,7 @@ async fn auth_5_nothing_but_the_owners_own_sign_in_resets_the_count() {
     world.signed_in("alice").await;
     let other = world.signed_in("bob").await;
     other.client.fill("/secure/logout", "/secure/logout", &[]).await;
-    world.advance(Duration::from_secs(60));
+    world.advance(Duration::from_mins(1));
     guesses(&world, "carol", 1).await;
     assert_eq!(guess(&world, "carol", PASSWORD).await.status, 422, "the fifth wrong guess locks");
 }
@@ -247,7 +247,7 @@ async fn mfa_3_of_a_thousand_parallel_codes_exactly_five_are_compared() {
         let counter = world.tools.store.lockout(Subject::user(alice).as_str()).await.unwrap().unwrap();
         assert_eq!(counter.tries, 5, "round {round}");
         assert_eq!(guess(&world, "alice", PASSWORD).await.status, 422, "the account is locked");
-        world.advance(Duration::from_secs(30 * 60));
+        world.advance(Duration::from_mins(30));
     }
 }
 

@@ -70,7 +70,7 @@ async fn hdr_1_no_identity_comes_from_the_client_on_a_web_socket() {
     let cookie = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
     let mut request = format!("GET /app/ws HTTP/1.1\r\nHost: gw.test\r\nCookie: {cookie}\r\n");
     for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        request.extend([name, ": ", value, "\r\n"]);
     }
     let answer = carol.client.raw(format!("{request}\r\n").as_bytes()).await;
     assert_eq!(answer.status, 101, "{}", answer.text());

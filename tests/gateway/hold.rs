@@ -333,7 +333,7 @@ async fn hold_8_an_operation_is_confirmed_in_time_or_not_at_all() {
     let world = World::start().await;
     let (_alice, val, id, token) = held(&world).await;
     let page = format!("/secure/operations/{id}");
-    world.advance(Duration::from_secs(14 * 60));
+    world.advance(Duration::from_mins(14));
     val.proves_again().await;
     let csrf = val.client.get(&page).await.field("csrf");
     world.advance(Duration::from_secs(31));
@@ -343,7 +343,7 @@ async fn hold_8_an_operation_is_confirmed_in_time_or_not_at_all() {
     };
     assert!(confirm(token.clone()).await >= 400, "15:01");
     val.sees(&id, "expired").await;
-    world.clock.set(crate::world::BEGIN.plus(Duration::from_secs(120)));
+    world.clock.set(crate::world::BEGIN.plus(Duration::from_mins(2)));
     assert!(confirm(token).await >= 400, "the clock set back revives nothing");
     assert_eq!(world.backend.count(), 0);
 }
@@ -452,7 +452,7 @@ async fn hold_9_unless_the_rule_needs_the_session() {
 async fn hold_10_the_backend_is_told_who_asked_and_who_confirmed() {
     let world = World::start().await;
     let (alice, val, id, token) = held(&world).await;
-    world.advance(Duration::from_secs(5 * 60));
+    world.advance(Duration::from_mins(5));
     val.client.get("/app/x").await;
     delivered(&alice, &val, &id, &token).await;
     let received = world.backend.last();
@@ -689,7 +689,7 @@ async fn self_confirm_when_alone_asks_for_a_fresh_second_factor() {
     let bob = world.signed_in("bob").await;
     let id = bob.asks("POST", DELETE, "{}").await;
     let token = bob.token(&id).await;
-    world.advance(Duration::from_secs(6 * 60));
+    world.advance(Duration::from_mins(6));
     let page = bob.client.get(&format!("/secure/operations/{id}")).await;
     let csrf = page.hidden("csrf").unwrap_or_default();
     let target = format!("/secure/operations/{id}/confirm");

@@ -72,7 +72,7 @@ async fn an_sms_is_tried_no_longer_than_its_token_lives() {
     let (alice, val) = (world.signed_in("alice").await, world.signed_in("val").await);
     let id = alice.asks("POST", DELETE, "{}").await;
     failed(&world, &id, 1).await;
-    world.advance(Duration::from_secs(5 * 60));
+    world.advance(Duration::from_mins(5));
     reads(&val, &format!("/secure/operations/{id}"), "was not delivered").await;
     let tried = world.inbox.offered(Channel::Sms);
     world.inbox.behave(Channel::Sms, Conduct::Accept);

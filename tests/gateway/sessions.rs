@@ -57,10 +57,10 @@ async fn sess_2_idle_and_absolute_ends_hold() {
 
     let carol = world.signed_in("carol").await;
     for _ in 0..(12 * 60 / 14) {
-        world.advance(Duration::from_secs(14 * 60));
+        world.advance(Duration::from_mins(14));
         assert_eq!(carol.client.get("/app/x").await.status, 200, "steady use");
     }
-    world.advance(Duration::from_secs(14 * 60));
+    world.advance(Duration::from_mins(14));
     assert!(carol.client.get("/app/x").await.asks_for_sign_in(), "past the absolute end");
 }
 
@@ -70,11 +70,11 @@ async fn sess_2_polling_is_not_use() {
     let alice = world.signed_in("alice").await;
     let id = alice.asks("POST", "/admin/ops/1", "{}").await;
     for _ in 0..3 {
-        world.advance(Duration::from_secs(4 * 60));
+        world.advance(Duration::from_mins(4));
         alice.client.get(&format!("/secure/operations/{id}/wait")).await;
         alice.state(&id).await;
     }
-    world.advance(Duration::from_secs(4 * 60));
+    world.advance(Duration::from_mins(4));
     assert!(alice.client.get("/app/x").await.asks_for_sign_in(), "only polling for 16 minutes");
 }
 
@@ -115,10 +115,10 @@ async fn sess_3_whatever_an_administrator_does_ends_sessions_within_a_second() {
     is_out_within_a_second(&carol.client, "ended by an administrator").await;
 
     let carol = world.signed_in("carol").await;
-    let end = world.clock.now().plus(Duration::from_secs(60));
+    let end = world.clock.now().plus(Duration::from_mins(1));
     let edit = Edit { valid_until: Some(Some(end)), ..Edit::default() };
     accounts.edit(carol_id, edit, &world.operator()).await.unwrap();
-    world.advance(Duration::from_secs(60));
+    world.advance(Duration::from_mins(1));
     is_out_within_a_second(&carol.client, "past the end date").await;
 }
 

@@ -131,11 +131,8 @@ mod tests {
     use super::*;
 
     fn form(parts: &[(&str, &str)]) -> String {
-        let mut body = String::new();
-        for (head, value) in parts {
-            body += &format!("--b1\r\n{head}\r\n\r\n{value}\r\n");
-        }
-        body + "--b1--\r\n"
+        let parts: Vec<_> = parts.iter().map(|(head, value)| format!("--b1\r\n{head}\r\n\r\n{value}\r\n")).collect();
+        parts.concat() + "--b1--\r\n"
     }
 
     #[test]

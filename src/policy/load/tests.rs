@@ -15,15 +15,15 @@ fn texts(sites: &[&str], security: &str) -> Texts {
 /// The faults of a site whose lines from 4 on are `rules`.
 fn faults(rules: &str) -> String {
     let text = format!("{HEAD}{rules}");
-    told(check(&texts(&[&text], "")).unwrap_err())
+    told(&check(&texts(&[&text], "")).unwrap_err())
 }
 
-fn told(faults: Vec<Fault>) -> String {
+fn told(faults: &[Fault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn sound(rules: &str) -> (Policy, Vec<Warning>) {
-    check(&texts(&[&format!("{HEAD}{rules}")], "")).unwrap_or_else(|faults| panic!("{}", told(faults)))
+    check(&texts(&[&format!("{HEAD}{rules}")], "")).unwrap_or_else(|faults| panic!("{}", told(&faults)))
 }
 
 #[test]
@@ -82,7 +82,7 @@ form = { action = "{a" }
 fn every_fault_of_a_site_is_told() {
     let text = "name = \"a b\"\nhosts = [\"http://s.test\", \"s.test:80\", \"é.test\"]\nbackends = [\"10.0.0.1:80\", \"http://h/x\", \"ftp://h\"]\n\
         networks = [\"nowhere\"]\nencoded_slash = [\"x\"]\n[headers]\nuser = \"Host\"\nname = \"Remote_Email\"\n";
-    insta::assert_snapshot!(told(check(&texts(&[text], "")).unwrap_err()), @r#"
+    insta::assert_snapshot!(told(&check(&texts(&[text], "")).unwrap_err()), @r#"
     s0.toml: the site has no rule, so every request is refused; add a [[rule]]
     s0.toml:1: the site's name is empty or holds blanks; give it a short name, like "crm"
     s0.toml:2: `http://s.test` is not a host name; write the name alone, without http://, port or path
@@ -153,7 +153,7 @@ fn names_and_hosts_are_taken_once() {
     let rule = "[[rule]]\nname = \"a\"\naccess = \"signed-in\"\n";
     let one = format!("{HEAD}{rule}");
     let other = format!("name = \"s\"\nhosts = [\"S.test.\"]\nbackends = [\"http://127.0.0.1:9\"]\n{rule}");
-    insta::assert_snapshot!(told(check(&texts(&[&one, &other], "")).unwrap_err()), @r#"
+    insta::assert_snapshot!(told(&check(&texts(&[&one, &other], "")).unwrap_err()), @r#"
     s1.toml:1: the site's name `s` is taken by s0.toml; give each site a name of its own
     s1.toml:2: the host `s.test` is served already, by s0.toml; list each host in one site, once
     "#);
@@ -165,7 +165,7 @@ fn a_site_without_rules_and_a_folder_without_sites_are_faults() {
     let folder = tempfile::tempdir().unwrap();
     assert!(load(folder.path()).is_err());
     std::fs::create_dir(folder.path().join("sites")).unwrap();
-    assert!(told(load(folder.path()).unwrap_err()).contains("there is no site"));
+    assert!(told(&load(folder.path()).unwrap_err()).contains("there is no site"));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn security_has_its_defaults_and_zero_is_off() {
     };
     let default = security("").unwrap();
     assert_eq!((default.lockout.attempts, default.passwords.minimum_length), (5, 12));
-    assert_eq!(default.sessions.idle, Some(std::time::Duration::from_secs(900)));
+    assert_eq!(default.sessions.idle, Some(std::time::Duration::from_mins(15)));
     let off = security(
         "[lockout]\nminutes = 0\n[sessions]\nidle = 0\nmaximum_per_user = 0\n[second_factor]\nrequired = []\n",
     )
@@ -187,7 +187,7 @@ fn security_has_its_defaults_and_zero_is_off() {
          [second_factor]\nrequired = [\"right:boss\", \"admins\", \"group:a\"]\nhidden = [\"group:a\"]\n\
          [holding]\ntoken_attempts = 0\nbody_limit = \"1TB\"\nanswer_limit = \"1GiB\"\nmemory = \"1000KiB\"\n",
     );
-    insta::assert_snapshot!(told(wrong.unwrap_err()), @r#"
+    insta::assert_snapshot!(told(&wrong.unwrap_err()), @r#"
     security.toml:1: unknown key `profile`; remove it; known here: passwords, lockout, sessions, second_factor, holding
     security.toml:2: unknown key `reset`; remove it; known here: passwords, lockout, sessions, second_factor, holding
     security.toml:5: `lifetime` cannot be off; write a duration like "15m"
@@ -221,12 +221,10 @@ fn the_version_of_a_rule_changes_with_whatever_bears_on_it_and_with_nothing_else
 
 #[test]
 fn a_policy_of_many_rules_is_read_and_decides() {
-    let mut text = HEAD.to_owned();
-    for n in 0..200 {
-        text += &format!(
-            "[[rule]]\nname = \"r{n}\"\npaths = [\"/part{n}/**\", \"/x/{{id}}/y{n}\"]\naccess = \"signed-in\"\n"
-        );
-    }
+    let rule = |n| {
+        format!("[[rule]]\nname = \"r{n}\"\npaths = [\"/part{n}/**\", \"/x/{{id}}/y{n}\"]\naccess = \"signed-in\"\n")
+    };
+    let text = HEAD.to_owned() + &(0..200).map(rule).collect::<Vec<_>>().concat();
     let policy = check(&texts(&[&text], "")).unwrap().0;
     let found: Vec<&str> = policy.sites[0].candidates("/x/7/y199/").map(|rule| rule.name.as_str()).collect();
     assert_eq!(found, ["r199"]);

@@ -9,8 +9,8 @@ use crate::store::sessions::Stage;
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const LIMITS: security::Sessions = security::Sessions {
-    idle: Some(Duration::from_secs(15 * 60)),
-    lifetime: Duration::from_secs(12 * 3600),
+    idle: Some(Duration::from_mins(15)),
+    lifetime: Duration::from_hours(12),
     maximum_per_user: None,
 };
 
@@ -25,7 +25,7 @@ fn entry(user: u128, session: u128) -> Arc<Entry> {
         rights: Vec::new(),
         state: UserState::Active,
         valid_from: None,
-        valid_until: Some(NOW.plus(Duration::from_secs(6 * 3600))),
+        valid_until: Some(NOW.plus(Duration::from_hours(6))),
     };
     Arc::new(Entry::new(&row(user.id.0.as_u128(), session), user))
 }

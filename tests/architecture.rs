@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Which of our own modules a module may name. `main` names `cli`; everybody may name `time`, `secret` and `identity`'s words.
+/// Which of our own modules a module may name. `main` names `cli`; everybody may name `words`, and many
+/// `time`, `secret` and `identity`'s vocabulary.
 const MAY_NAME: [(&str, &[&str]); 17] = [
     ("words", &["identity"]),
     ("time", &[]),

@@ -89,7 +89,7 @@ pub(super) async fn run(
             (user, json)
         }
     };
-    if json { show::one(accounts, &user, json, origin.now, console).await } else { console.say("done") }
+    if json { show::after_act(accounts, &user, console).await } else { console.say("done") }
 }
 
 async fn add(

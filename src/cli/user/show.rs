@@ -57,6 +57,18 @@ pub(super) async fn one(
     console.table(["FIELD", "VALUE"], &rows)
 }
 
+/// What an act on a user came to. Scripts keep what they are told in logs: no number, no address, no dates.
+pub(super) async fn after_act(accounts: &Accounts, user: &str, console: &mut Console<'_>) -> Result<(), Failure> {
+    let user = accounts.find(user).await?.user;
+    console.json(&json!({
+        "id": user.id,
+        "name": user.name,
+        "groups": user.groups,
+        "rights": user.rights,
+        "state": user.state,
+    }))
+}
+
 async fn shown(
     accounts: &Accounts,
     row: UserRow,

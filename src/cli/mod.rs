@@ -8,6 +8,7 @@ mod config;
 mod console;
 mod demo;
 mod key;
+mod log;
 mod operation;
 mod output;
 mod password;

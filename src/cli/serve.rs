@@ -1,13 +1,10 @@
 //! `vantail serve`.
 
-use std::io;
 use std::path::Path;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::log;
 use super::output::Failure;
 use crate::app::{App, BoundTo, Means, StartError, Tools};
 use crate::config::Config;
@@ -15,7 +12,7 @@ use crate::edge::ListenError;
 
 pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
     let config = Config::load(config).map_err(Failure::faults)?;
-    log_to_standard_output();
+    log::to_standard_output();
     let means = Means::of(&config).map_err(start_failure)?;
     let listeners = BoundTo::configured(&config.listen).await.map_err(start_failure)?;
     let tools = Tools::open(config, means).await.map_err(start_failure)?;
@@ -55,14 +52,4 @@ pub(super) fn start_failure(error: StartError) -> Failure {
         StartError::Driver(_) => Failure::wrong(error.to_string()),
         other => Failure::failed(other.to_string()),
     }
-}
-
-/// One JSON object per line on standard output; `RUST_LOG` narrows or widens it.
-fn log_to_standard_output() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,pingora=warn"));
-    // A second subscriber in one process is a programming error that the first one survives.
-    let _ = tracing_subscriber::registry()
-        .with(filter)
-        .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(io::stdout))
-        .try_init();
 }

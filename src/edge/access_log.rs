@@ -78,11 +78,11 @@ impl Record {
     pub fn write(&self, visit: &Visit, outcome: Outcome) {
         tracing::info!(
             target: "access",
-            request_id = %visit.request_id,
+            request_id = &*visit.request_id,
             client = %visit.address,
             method = self.method.as_str(),
-            host = ?cut(&visit.host),
-            path = ?cut(&self.path),
+            host = cut(&visit.host),
+            path = cut(&self.path),
             query_length = self.query_length,
             status = outcome.status,
             decision = self.decision.as_str(),

@@ -91,6 +91,15 @@ impl Backends {
         policy.sites.iter().filter(is_down).map(|site| site.name.clone()).collect()
     }
 
+    /// Each backend once, however many sites it serves: one failure must not count as several.
+    fn targets_of(&self, policy: &Policy) -> Vec<Arc<Target>> {
+        let mut targets: Vec<_> =
+            policy.sites.iter().flat_map(|site| &site.backends).map(|backend| self.target(backend)).collect();
+        targets.sort_unstable_by_key(Arc::as_ptr);
+        targets.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        targets
+    }
+
     /// Asks every backend of the policy in force, again and again. Never ends by itself.
     pub(super) async fn watch(self, policy: Arc<ArcSwap<Policy>>, deadlines: Deadlines) {
         let mut ticks = tokio::time::interval(CHECK_EVERY);
@@ -98,8 +107,8 @@ impl Backends {
         loop {
             ticks.tick().await;
             let policy = policy.load_full();
-            let targets = policy.sites.iter().flat_map(|site| &site.backends).map(|backend| self.target(backend));
-            futures_util::future::join_all(targets.map(|target| async move { target.check(&deadlines).await })).await;
+            let targets = self.targets_of(&policy);
+            futures_util::future::join_all(targets.iter().map(|target| target.check(&deadlines))).await;
         }
     }
 }
@@ -143,7 +152,7 @@ impl Target {
 
     async fn address(&self, deadlines: &Deadlines) -> Result<SocketAddr, String> {
         if self.addresses.load().is_empty() {
-            self.look_up(deadlines).await?;
+            Box::pin(self.look_up(deadlines)).await?;
         }
         let addresses = self.addresses.load();
         addresses
@@ -206,6 +215,7 @@ impl Target {
 mod tests {
     use super::*;
     use crate::edge::testing;
+    use crate::policy::load::{Texts, check};
 
     fn backend(port: u16) -> Backend {
         Backend { tls: false, host: "127.0.0.1".into(), port }
@@ -254,6 +264,22 @@ mod tests {
             let second = backends.choose(&site, std::slice::from_ref(&first)).unwrap();
             assert_ne!(first.backend.port, second.backend.port);
         }
+    }
+
+    #[test]
+    fn a_backend_of_several_sites_is_asked_once() {
+        let site = |name: &str, port: u16| {
+            let text = format!(
+                "name = \"{name}\"\nhosts = [\"{name}.test\"]\nbackends = [\"http://127.0.0.1:{port}\"]\n[[rule]]\nname = \"all\"\naccess = \"open\"\n"
+            );
+            (format!("{name}.toml").into(), text)
+        };
+        let texts = Texts { sites: vec![site("a", 1), site("b", 2), site("c", 1)], ..Texts::default() };
+        let (policy, _) = check(&texts).unwrap();
+        let mut ports: Vec<_> =
+            Backends::default().targets_of(&policy).iter().map(|target| target.backend.port).collect();
+        ports.sort_unstable();
+        assert_eq!(ports, [1, 2]);
     }
 
     #[tokio::test]

@@ -64,7 +64,7 @@ impl Delivery {
         let outgoing = Outgoing {
             site,
             user: Some(&requester.user),
-            assertion: Some(&assertion),
+            assertion: Some(assertion.field()),
             operation: Some(&claim.id),
             client: request.client,
             scheme: &request.scheme,

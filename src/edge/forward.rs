@@ -19,6 +19,7 @@ use super::hold::scheme;
 use super::identity::Outgoing;
 use super::stop::Stop;
 use super::{Context, Gateway, Way};
+use crate::identity::assertion::Signed;
 use crate::policy::Permit;
 use crate::portal::{Refused, Visit};
 
@@ -28,7 +29,7 @@ pub(super) struct Forward {
     permit: Permit,
     /// Path and query, as judged.
     as_sent: String,
-    assertion: Option<Arc<str>>,
+    assertion: Option<Signed>,
     /// Backends that got a try.
     tried: Vec<Arc<Target>>,
 }
@@ -41,7 +42,7 @@ impl Forward {
         Outgoing {
             site: self.permit.site(),
             user: self.permit.identity().map(|signed_in| &*signed_in.user),
-            assertion: self.assertion.as_deref(),
+            assertion: self.assertion.as_ref().map(Signed::field),
             operation: None,
             client: visit.address,
             scheme: scheme(visit),
@@ -90,7 +91,7 @@ impl Gateway {
         if let Some(content) = content
             && session.retry_buffer_truncated()
         {
-            return self.send_judged(session, ctx, forward, content).await;
+            return Box::pin(self.send_judged(session, ctx, forward, content)).await;
         }
         session
             .req_header_mut()

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
-use pingora::http::RequestHeader;
+use pingora::http::{IntoCaseHeaderName, RequestHeader};
 
 use super::cookies;
 use super::stop::Stop;
@@ -26,7 +26,7 @@ pub(super) struct Outgoing<'a> {
     /// Who asks; none on open rules without a session.
     pub user: Option<&'a User>,
     /// The signed identity, with the user.
-    pub assertion: Option<&'a str>,
+    pub assertion: Option<&'a HeaderValue>,
     /// The operation's id, when a confirmed one is delivered.
     pub operation: Option<&'a str>,
     /// From where.
@@ -39,10 +39,11 @@ pub(super) struct Outgoing<'a> {
     pub request_id: &'a str,
 }
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+// As text, because pingora keeps each name as it is to be written, and a name's own spelling costs it a copy.
+const X_FORWARDED_FOR: &str = "x-forwarded-for";
+const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
+const X_FORWARDED_HOST: &str = "x-forwarded-host";
+const X_REQUEST_ID: &str = "x-request-id";
 /// Longer names are no spelling of a managed one.
 const FOLDED_LONGEST: usize = 64;
 
@@ -156,33 +157,43 @@ impl Outgoing<'_> {
     /// Sets host, identity and origin on a request that [`strip`] has been over, and takes out the gateway's cookies.
     pub fn write(&self, header: &mut RequestHeader) -> Result<(), Stop> {
         cookies::strip_own(header);
-        set(header, &HOST, self.host)?;
+        if !is_for(header, self.host) {
+            set(header, HOST, value(self.host)?)?;
+        }
         let names = &self.site.headers;
         if let Some(user) = self.user {
-            set(header, &names.user, &field_text(&user.name))?;
-            set(header, &names.name, &field_text(&user.full_name))?;
-            set(header, &names.email, &field_text(&user.email))?;
-            set(header, &names.groups, &groups(user))?;
+            set(header, &names.user, value(&field_text(&user.name))?)?;
+            set(header, &names.name, value(&field_text(&user.full_name))?)?;
+            set(header, &names.email, value(&field_text(&user.email))?)?;
+            set(header, &names.groups, value(&groups(user))?)?;
         }
         if let Some(assertion) = self.assertion {
-            set(header, &names.assertion, assertion)?;
+            set(header, &names.assertion, assertion.clone())?;
         }
         if let Some(operation) = self.operation {
-            set(header, &names.operation, operation)?;
+            set(header, &names.operation, value(operation)?)?;
         }
         let mut client = String::with_capacity(40);
         write!(client, "{}", self.client).map_err(|_| Stop::internal("an address that cannot be written"))?;
-        set(header, &X_FORWARDED_FOR, &client)?;
-        set(header, &X_FORWARDED_PROTO, self.scheme)?;
-        set(header, &X_FORWARDED_HOST, self.host)?;
-        set(header, &X_REQUEST_ID, self.request_id)
+        set(header, X_FORWARDED_FOR, value(&client)?)?;
+        set(header, X_FORWARDED_PROTO, value(self.scheme)?)?;
+        set(header, X_FORWARDED_HOST, value(self.host)?)?;
+        set(header, X_REQUEST_ID, value(self.request_id)?)
     }
 }
 
-fn set(header: &mut RequestHeader, name: &HeaderName, value: &str) -> Result<(), Stop> {
-    let value =
-        HeaderValue::from_bytes(value.as_bytes()).map_err(|_| Stop::internal("a header value that cannot be sent"))?;
-    header.insert_header(name.clone(), value).map_err(|error| Stop::internal(error.to_string()))
+/// Whether `host` is the one host it names.
+fn is_for(header: &RequestHeader, host: &str) -> bool {
+    let mut named = header.headers.get_all(HOST).iter();
+    matches!((named.next(), named.next()), (Some(one), None) if one.as_bytes() == host.as_bytes())
+}
+
+fn value(text: &str) -> Result<HeaderValue, Stop> {
+    HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Stop::internal("a header value that cannot be sent"))
+}
+
+fn set(header: &mut RequestHeader, name: impl IntoCaseHeaderName, value: HeaderValue) -> Result<(), Stop> {
+    header.insert_header(name, value).map_err(|error| Stop::internal(error.to_string()))
 }
 
 /// Text as a field value: UTF-8 as it is, control characters as blanks. The exact text is in the assertion.
@@ -287,7 +298,7 @@ mod tests {
         let outgoing = Outgoing {
             site: &site,
             user: Some(&user),
-            assertion: Some("signed"),
+            assertion: Some(&HeaderValue::from_static("signed")),
             operation: None,
             client: "203.0.113.5".parse().unwrap(),
             scheme: "https",

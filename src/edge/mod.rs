@@ -186,10 +186,11 @@ impl Gateway {
 
 #[async_trait]
 impl ProxyHttp for Gateway {
-    type CTX = Context;
+    // Boxed: pingora moves it, within its futures, several times per request.
+    type CTX = Box<Context>;
 
-    fn new_ctx(&self) -> Context {
-        Context {
+    fn new_ctx(&self) -> Box<Context> {
+        Box::new(Context {
             started: Instant::now(),
             connection: None,
             visit: None,
@@ -198,12 +199,12 @@ impl ProxyHttp for Gateway {
             upload: Upload::current(),
             metrics: self.parts.metrics.clone(),
             is_told: false,
-        }
+        })
     }
 
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Box<Context>) -> Result<bool> {
         let session = &mut *session.downstream_session;
         let connection = self.take_up(session, ctx)?;
         // A panic costs its request, not the connections and requests beside it (FLT-7).
@@ -220,7 +221,7 @@ impl ProxyHttp for Gateway {
             Ok(Err(stop)) => stop,
             Err(_panic) => Stop::internal("a panic on the request's path"),
         };
-        self.refuse(session, ctx, stop).await?;
+        Box::pin(self.refuse(session, ctx, stop)).await?;
         Ok(true)
     }
 
@@ -229,7 +230,7 @@ impl ProxyHttp for Gateway {
         _session: &mut Session,
         _body: &mut Option<Bytes>,
         end_of_stream: bool,
-        ctx: &mut Context,
+        ctx: &mut Box<Context>,
     ) -> Result<()> {
         if let Some(upload) = &ctx.upload {
             upload.goes_on(end_of_stream);
@@ -237,7 +238,7 @@ impl ProxyHttp for Gateway {
         Ok(())
     }
 
-    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Box<Context>) -> Result<Box<HttpPeer>> {
         self.choose_peer(&session.downstream_session, ctx).await.map(Box::new)
     }
 
@@ -248,7 +249,7 @@ impl ProxyHttp for Gateway {
         _peer: &HttpPeer,
         _fd: std::os::fd::RawFd,
         _digest: Option<&Digest>,
-        ctx: &mut Context,
+        ctx: &mut Box<Context>,
     ) -> Result<()> {
         if let (false, Some(target)) = (reused, ctx.record.backend.as_ref()) {
             target.connected();
@@ -260,7 +261,7 @@ impl ProxyHttp for Gateway {
         &self,
         _session: &mut Session,
         request: &mut RequestHeader,
-        ctx: &mut Context,
+        ctx: &mut Box<Context>,
     ) -> Result<()> {
         let (Some(forward), Some(visit)) = (&ctx.forward, &ctx.visit) else { return Err(forward::without_permit()) };
         forward
@@ -273,7 +274,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        _ctx: &mut Context,
+        _ctx: &mut Box<Context>,
     ) -> Result<()> {
         cookies::strip_own_from_answer(response);
         if session.is_process_shutting_down() {
@@ -294,7 +295,7 @@ impl ProxyHttp for Gateway {
         &self,
         _session: &mut Session,
         _peer: &HttpPeer,
-        ctx: &mut Context,
+        ctx: &mut Box<Context>,
         mut error: Box<Error>,
     ) -> Box<Error> {
         forward::failed_to_connect(ctx, &mut error);
@@ -306,14 +307,14 @@ impl ProxyHttp for Gateway {
         _peer: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        _ctx: &mut Context,
+        _ctx: &mut Box<Context>,
         reused: bool,
     ) -> Box<Error> {
         forward::failed_on_the_way(&mut session.downstream_session, &mut error, reused);
         error
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Box<Context>) -> FailToProxy {
         let session = &mut *session.downstream_session;
         if let Some(stop) = forward::told(error) {
             // A client that is gone by now cannot be told.
@@ -327,7 +328,7 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Box<Context>) {
         ctx.tell(Outcome {
             status: session.response_written().map_or(0, |header| header.status.as_u16()),
             received: session.body_bytes_read(),
@@ -337,14 +338,14 @@ impl ProxyHttp for Gateway {
     }
 
     // Our own line says it, once, without bytes of the client's in it.
-    fn suppress_error_log(&self, _session: &Session, _ctx: &Context, _error: &Error) -> bool {
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Box<Context>, _error: &Error) -> bool {
         true
     }
 
     fn suppress_proxy_warn_log(
         &self,
         _session: &Session,
-        _ctx: &Context,
+        _ctx: &Box<Context>,
         _error: &Error,
         _about: ProxyWarnLogContext,
     ) -> bool {

@@ -22,6 +22,9 @@ use crate::store::StoreError;
 
 impl Gateway {
     /// From a request's head to its forwarding, or to an answer of our own. Every way out that is no permit is an answer.
+    ///
+    /// Whatever few requests need is boxed: pingora copies what this future holds on every request, forwarded ones above
+    /// all.
     pub(super) async fn walk(
         &self,
         session: &mut ServerSession,
@@ -35,12 +38,14 @@ impl Gateway {
         if inbound.asks_portal() {
             ctx.record.decision = Verdict::Portal;
             self.authenticate(&inbound, visit).await?;
-            return self.portal(session, &inbound, visit).await;
+            return Box::pin(self.portal(session, &inbound, visit)).await;
         }
 
         let site = site_of(visit)?;
         let known = self.authenticate(&inbound, visit).await;
-        if let Some(way) = self.show_kept_answer(session, &inbound, visit).await? {
+        if inbound.ticket.is_some()
+            && let Some(way) = Box::pin(self.show_kept_answer(session, &inbound, visit)).await?
+        {
             ctx.record.decision = Verdict::KeptAnswer;
             return Ok(way);
         }
@@ -59,7 +64,7 @@ impl Gateway {
                 let return_to = inbound.return_to();
                 Err(Stop::new(Refused::StepUp { step_up, return_to }, "not signed in surely or freshly enough"))
             }
-            Decision::Hold(rule) => self.hold(session, &inbound, visit, rule, content).await,
+            Decision::Hold(rule) => Box::pin(self.hold(session, &inbound, visit, rule, content)).await,
             Decision::ReadBody => Err(Stop::internal("a rule asks for a body that was read")),
         }
     }
@@ -80,7 +85,7 @@ impl Gateway {
             report(site, &first, &caller, visit);
             return Ok((decision, None));
         }
-        let content = self.look_into(session, inbound, visit).await?;
+        let content = Box::pin(self.look_into(session, inbound, visit)).await?;
         let second = facts(session, inbound, visit, BodyFacts::Read(&content.bytes));
         let decision = decide(policy, site, &second, &caller, visit.now);
         report(site, &second, &caller, visit);

@@ -5,11 +5,13 @@
 //! What it said of a user who has changed since, or of a session proven again since, is not reused.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderValue;
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 use serde::Serialize;
@@ -68,9 +70,16 @@ struct Key(SessionId, Box<str>);
 #[derive(Hash)]
 struct KeyRef<'a>(SessionId, &'a str);
 
+/// A signed assertion, as text and as the field value it is sent as. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Signed {
+    text: Arc<str>,
+    field: HeaderValue,
+}
+
 /// A signed assertion and what it was made of.
 struct Kept {
-    token: Arc<str>,
+    token: Signed,
     issued_at: Timestamp,
     of: SignedIn,
 }
@@ -106,13 +115,13 @@ impl Assertions {
 
     /// The assertion for `site`; reused while more than half its life (60 s) is left, dropped when the session or its user
     /// changes.
-    pub fn for_site(&self, signed_in: &SignedIn, site: &str, now: Timestamp) -> Result<Arc<str>, NoKey> {
+    pub fn for_site(&self, signed_in: &SignedIn, site: &str, now: Timestamp) -> Result<Signed, NoKey> {
         let kept = self.inner.kept.get(&KeyRef(signed_in.session, site));
         if let Some(kept) = kept.filter(|kept| kept.is_good(signed_in, now)) {
-            return Ok(Arc::clone(&kept.token));
+            return Ok(kept.token.clone());
         }
-        let token: Arc<str> = self.sign(signed_in, site, None, now)?.into();
-        let kept = Kept { token: Arc::clone(&token), issued_at: now, of: signed_in.clone() };
+        let token = self.sign(signed_in, site, None, now)?;
+        let kept = Kept { token: token.clone(), issued_at: now, of: signed_in.clone() };
         self.inner.kept.insert(Key(signed_in.session, site.into()), Arc::new(kept));
         Ok(token)
     }
@@ -124,11 +133,11 @@ impl Assertions {
         site: &str,
         sent: Sent<'_>,
         now: Timestamp,
-    ) -> Result<String, NoKey> {
+    ) -> Result<Signed, NoKey> {
         self.sign(signed_in, site, Some(sent), now)
     }
 
-    fn sign(&self, of: &SignedIn, site: &str, sent: Option<Sent<'_>>, now: Timestamp) -> Result<String, NoKey> {
+    fn sign(&self, of: &SignedIn, site: &str, sent: Option<Sent<'_>>, now: Timestamp) -> Result<Signed, NoKey> {
         let user = &*of.user;
         let claims = Claims {
             iss: &self.inner.issuer,
@@ -154,7 +163,7 @@ impl Assertions {
             let signature = key.sign(token.as_bytes());
             token.push('.');
             URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-            token
+            Signed::new(token)
         })
     }
 }
@@ -162,6 +171,36 @@ impl Assertions {
 impl fmt::Debug for Assertions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Assertions").field("issuer", &self.inner.issuer).finish_non_exhaustive()
+    }
+}
+
+// === impl Signed ===
+
+impl Signed {
+    fn new(token: String) -> Self {
+        let text = Arc::from(token.as_str());
+        let mut field = HeaderValue::try_from(token).expect("base64url and dots are a field value");
+        field.set_sensitive(true);
+        Self { text, field }
+    }
+
+    /// As it is sent.
+    pub fn field(&self) -> &HeaderValue {
+        &self.field
+    }
+}
+
+impl Deref for Signed {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signed(..)")
     }
 }
 

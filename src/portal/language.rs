@@ -10,6 +10,9 @@ pub enum Language {
     Fr,
 }
 
+/// The weight that no other exceeds, in thousandths.
+const FULL: u16 = 1000;
+
 // === impl Language ===
 
 impl Language {
@@ -47,16 +50,19 @@ fn preferred(accept: &str, default: Language) -> Option<Language> {
         if weight > best.map_or(0, |(highest, _)| highest) {
             best = Some((weight, language));
         }
+        if weight == FULL {
+            break;
+        }
     }
     best.map(|(_, language)| language)
 }
 
 /// `q=0.8` as thousandths; 1 when absent, 0 when unreadable.
 fn weight(parameters: &str) -> u16 {
-    let Some(value) = parameters.trim().strip_prefix("q=") else { return 1000 };
+    let Some(value) = parameters.trim().strip_prefix("q=") else { return FULL };
     let parsed: f32 = value.trim().parse().unwrap_or(0.0);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1000")]
-    let thousandths = (parsed.clamp(0.0, 1.0) * 1000.0) as u16;
+    let thousandths = (parsed.clamp(0.0, 1.0) * f32::from(FULL)) as u16;
     thousandths
 }
 

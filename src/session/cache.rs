@@ -80,7 +80,7 @@ impl Sessions {
         let digest = token.digest();
         let entry = match self.inner.known.get(&digest) {
             Some(entry) => entry,
-            None => match self.load(digest, now).await? {
+            None => match Box::pin(self.load(digest, now)).await? {
                 Loaded::Live(entry) => entry,
                 Loaded::Pending(row) => return Ok(Presented::Pending { row: Arc::new(row) }),
                 Loaded::Nothing => return Ok(Presented::Dead),

@@ -57,9 +57,13 @@ pub(super) fn start_failure(error: StartError) -> Failure {
     }
 }
 
+/// What is logged when `RUST_LOG` says nothing. Whatever pingora has to tell of a request is in the request's own line, and
+/// of what is no request yet strangers could have it tell as much as they like.
+const USUAL: &str = "info,sqlx=warn,pingora=off";
+
 /// One JSON object per line on standard output; `RUST_LOG` narrows or widens it.
 fn log_to_standard_output() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,pingora=warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(USUAL));
     // A second subscriber in one process is a programming error that the first one survives.
     let _ = tracing_subscriber::registry()
         .with(filter)

@@ -39,6 +39,9 @@ struct Second {
     text: String,
 }
 
+/// What is logged when `RUST_LOG` says nothing. Whatever pingora has to tell of a request is in the request's own line, and
+/// of what is no request yet strangers could have it tell as much as they like.
+const USUAL: &str = "info,sqlx=warn,pingora=off";
 /// Larger buffers are given back.
 const KEPT: usize = 64 * 1024;
 
@@ -49,7 +52,7 @@ thread_local! {
 
 /// Logs from now on. `RUST_LOG` narrows or widens what is told.
 pub(super) fn to_standard_output() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,pingora=warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(USUAL));
     let sink = |line: &str| {
         // Nobody is left to be told that nobody reads this.
         let _ = io::stdout().lock().write_all(line.as_bytes());

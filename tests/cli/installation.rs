@@ -119,8 +119,13 @@ impl Installation {
     }
 
     pub(crate) fn serve(&self) -> Serving {
+        self.serve_by(self.command(&["serve"]).stdout(Stdio::null()))
+    }
+
+    /// The same, by a command of the test's own.
+    pub(crate) fn serve_by(&self, command: &mut Command) -> Serving {
         let address = self.address();
-        let mut child = self.command(&["serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
         let end = Instant::now() + PATIENCE;
         // Its port is bound before it serves: only an answer says that it does.
         while !answers(address) {
@@ -146,6 +151,15 @@ impl Serving {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Sends so much and no more, and waits until the gateway gives up.
+    pub(crate) fn breaks_off_after(&self, begun: &str) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(begun.as_bytes()).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
     }
 
     /// Signs in by the form; the session cookie.

@@ -10,6 +10,7 @@ mod documented;
 mod files;
 mod installation;
 mod json;
+mod log;
 #[path = "../support/ports.rs"]
 mod ports;
 mod running;

@@ -116,7 +116,8 @@ impl Operations {
     async fn ready(&self, row: &OperationRow) -> Result<Ready, NotReady> {
         let now = self.now();
         let Ok(Some(request)) = seal::open(&self.parts.accounts.keyring, row) else { return Err(NotReady::SealBroken) };
-        if self.may_have_been_sent(row).await? {
+        // Whoever sets a state back in the database does not have it sent twice.
+        if self.store().has_event(leave::SENT, &row.id).await? {
             return Err(NotReady::SealBroken);
         }
         let confirmations = self.own_confirmations(row).await?;
@@ -135,14 +136,6 @@ impl Operations {
             confirmed_at: confirmed_at.as_secs(),
         };
         Ok(Ready { permit, request, claim, backend: row.backend.clone() })
-    }
-
-    /// Whoever sets a state back in the database does not have it sent twice: the trail tells of the sending, and it is
-    /// followed from the asking on, so that nobody has taken that line out. The trail has no line of ours that is not
-    /// chained to the next.
-    async fn may_have_been_sent(&self, row: &OperationRow) -> Result<bool, StoreError> {
-        let told = self.store().has_event(leave::SENT, &row.id).await?;
-        Ok(told || !self.store().is_whole_since(leave::ASKED, &row.id).await?)
     }
 
     /// Those that the gateway itself stored, each validator once.

@@ -24,8 +24,6 @@ pub(super) struct Exit<'a> {
 
 /// The act in the audit trail that is committed with `sending`: an operation it is told of is never sent again.
 pub(super) const SENT: &str = "operation.sent";
-/// The act with which an operation begins.
-pub(super) const ASKED: &str = "operation.asked";
 /// How long what became of an operation is worth a mail.
 const MAIL_DEADLINE: Duration = Duration::from_hours(24);
 
@@ -117,7 +115,7 @@ impl Operations {
 /// The event of an arrow to `state`.
 pub(super) fn event(origin: &Origin, state: State, row: &OperationRow) -> NewEvent {
     let (act, result) = match state {
-        State::Waiting => (ASKED, "ok"),
+        State::Waiting => ("operation.asked", "ok"),
         State::Confirmed => ("operation.confirmed", "ok"),
         State::Sending => (SENT, "ok"),
         State::Done => ("operation.done", "ok"),

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use super::chain::{Head, Trail};
-use super::sql::{Row, Snapshot, Tx, without_nul};
+use super::sql::{Row, Tx, without_nul};
 use super::{Store, StoreError};
 use crate::identity::UserId;
 use crate::secret::framed;
@@ -103,10 +103,6 @@ pub enum ChainState {
 const HEAD_CHANGED: &str = "the record of where the audit trail ends was changed by another hand: \
                             look with `vantail audit verify`, then restore a backup";
 
-/// The last event about $1 whose act is $2.
-const LAST_EVENT: &str = "SELECT seq, at, actor, door, act, subject, target, result, address, request_id, details, link \
-     FROM audit WHERE target = $1 AND act = $2 ORDER BY seq DESC LIMIT 1";
-
 /// What [`EventFilter`] says, in its order, from $1 on.
 macro_rules! filtered {
     ($rest:literal) => {
@@ -149,16 +145,6 @@ impl Store {
         Ok(self.row(query.bind(target).bind(act)).await?.is_some())
     }
 
-    /// Whether the trail is whole from the last event `act` about `target` to its end, so that what it does not tell did
-    /// not happen since. Not when there is no such event.
-    pub async fn is_whole_since(&self, act: &str, target: &str) -> Result<bool, StoreError> {
-        let mut snapshot = self.snapshot().await?;
-        let last = snapshot.row(sqlx::query(LAST_EVENT).bind(target).bind(act)).await?;
-        let (Some(last), Some(head)) = (last, self.head(&mut snapshot).await?) else { return Ok(false) };
-        let walked = self.inner.trail.walk_from(&mut snapshot, &head, &EventRow::read(&last)?).await?;
-        Ok(matches!(walked, ChainState::Whole(_)))
-    }
-
     /// The last `limit` events that fit `filter`, oldest first.
     pub async fn last_events(&self, filter: &EventFilter, limit: i64) -> Result<Vec<EventRow>, StoreError> {
         let query = filter.bind(sqlx::query(filtered!("ORDER BY seq DESC LIMIT $8")));
@@ -170,16 +156,12 @@ impl Store {
     /// Walks the whole chain, the head (seq and its MAC kept apart) included.
     pub async fn verify_chain(&self) -> Result<ChainState, StoreError> {
         let mut snapshot = self.snapshot().await?;
-        let Some(head) = self.head(&mut snapshot).await? else {
+        let trail = &self.inner.trail;
+        let row = snapshot.row(sqlx::query("SELECT seq, link, mac FROM audit_head WHERE id = 1")).await?;
+        let Some(head) = row.as_ref().map(Head::read).transpose()?.filter(|head| trail.is_whole(head)) else {
             return Ok(ChainState::Broken { seq: 0, what: "the record of where the trail ends was changed" });
         };
-        self.inner.trail.walk(&mut snapshot, &head).await
-    }
-
-    /// Where the trail ends; nothing when that was changed by another hand.
-    async fn head(&self, snapshot: &mut Snapshot) -> Result<Option<Head>, StoreError> {
-        let row = snapshot.row(sqlx::query("SELECT seq, link, mac FROM audit_head WHERE id = 1")).await?;
-        Ok(row.as_ref().map(Head::read).transpose()?.filter(|head| self.inner.trail.is_whole(head)))
+        trail.walk(&mut snapshot, &head).await
     }
 }
 

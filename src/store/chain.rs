@@ -67,31 +67,10 @@ impl Trail {
         tag(&self.key, &[b"event", previous, &row.canonical()])
     }
 
-    /// Follows the whole chain from its root to `head`, and looks for rows beyond.
+    /// Follows the chain from its root to `head`, and looks for rows beyond.
     pub(super) async fn walk(&self, snapshot: &mut Snapshot, head: &Head) -> Result<ChainState, StoreError> {
-        self.walk_on(snapshot, head, (0, self.root)).await
-    }
-
-    /// Follows the chain from the row `from` on, which is taken at its word: only we can have written what fits behind it.
-    pub(super) async fn walk_from(
-        &self,
-        snapshot: &mut Snapshot,
-        head: &Head,
-        from: &EventRow,
-    ) -> Result<ChainState, StoreError> {
-        let stored = hex::decode(&from.link).ok().and_then(|link| <[u8; 32]>::try_from(link).ok());
-        match stored {
-            Some(link) => self.walk_on(snapshot, head, (from.seq, link)).await,
-            None => Ok(ChainState::Broken { seq: from.seq, what: "the event was changed" }),
-        }
-    }
-
-    async fn walk_on(
-        &self,
-        snapshot: &mut Snapshot,
-        head: &Head,
-        (mut seq, mut link): (i64, [u8; 32]),
-    ) -> Result<ChainState, StoreError> {
+        let mut link = self.root;
+        let mut seq = 0;
         loop {
             let page = snapshot.rows(sqlx::query(PAGE_OF_EVENTS).bind(seq).bind(PAGE)).await?;
             for row in &page {

@@ -36,12 +36,11 @@ impl Gateway {
         content: Option<Whole>,
     ) -> Result<Way, Stop> {
         let requester = requester(visit)?;
-        let Whole { bytes, place } = match content {
-            Some(content) => content,
-            None => {
-                self.parts.portal.operations.may_ask(requester.user.id).await?;
-                self.capture(session, inbound, visit).await?
-            }
+        let Whole { bytes, place } = if let Some(content) = content {
+            content
+        } else {
+            self.parts.portal.operations.may_ask(requester.user.id).await?;
+            self.capture(session, inbound, visit).await?
         };
         let ask = self.ask(session, inbound, visit, (rule, bytes), Arc::clone(&requester))?;
         let asked = self.store(ask, visit).await?;

@@ -143,7 +143,7 @@ impl Load {
             self.holders.lock().unwrap().push_back((holder, last));
             return self.ask(ready).await;
         }
-        let browser = self.installation.client_with(&ready.gateway, &holder.session);
+        let browser = Installation::client_with(&ready.gateway, &holder.session);
         let Some(csrf) = browser.get("/secure/login/confirm?need=second-factor").await.hidden("csrf") else {
             return self.holders.lock().unwrap().push_back((holder, last));
         };
@@ -164,7 +164,7 @@ impl Load {
     async fn ask(&self, ready: &Ready) {
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
         let requester = &self.requesters[number % self.requesters.len()];
-        let browser = self.installation.client_with(&ready.gateway, &requester.session);
+        let browser = Installation::client_with(&ready.gateway, &requester.session);
         let target = format!("/admin/ops/{number}?name={number}");
         let answer = browser.send("POST", &target, &[("Content-Type", "application/json")], b"{}").await;
         if answer.status == 303 {

@@ -173,7 +173,7 @@ impl Installation {
     }
 
     /// Whoever's session this is, in their browser.
-    pub fn client_with(&self, gateway: &Running, session: &str) -> Client {
+    pub fn client_with(gateway: &Running, session: &str) -> Client {
         let client = Client::new(gateway.address).host("localhost").browser().of_one_that_may_be_gone();
         client.set_cookie("vantail", session);
         client

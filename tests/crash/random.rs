@@ -55,7 +55,7 @@ async fn flt_1_killed_at_random_moments_nothing_acknowledged_is_lost() {
 
     ready_after.sort();
     let (median, worst) = (ready_after[ready_after.len() / 2], ready_after[ready_after.len() - 1]);
-    let rate = load.offered() as f64 / under_load.as_secs_f64();
+    let rate = f64::from(u32::try_from(load.offered()).unwrap()) / under_load.as_secs_f64();
     println!("{} writes offered, {rate:.0}/s; {known} facts acknowledged", load.offered());
     println!("ready after {median:?} (median), {worst:?} (worst)");
     assert!(median <= Duration::from_secs(2), "ready after {median:?} as a rule");
@@ -78,7 +78,7 @@ async fn it_is_known_at_the_door(load: &Load, installation: &Installation, gatew
     }
     let facts = load.ledger.since(since);
     if let Some(Fact::CodeUsed { holder, step }) = facts.iter().rfind(|fact| matches!(fact, Fact::CodeUsed { .. })) {
-        let browser = installation.client_with(gateway, &holder.session);
+        let browser = Installation::client_with(gateway, &holder.session);
         let page = "/secure/login/confirm?need=second-factor";
         let code = holder.code(*step);
         let again = [("need", "second-factor"), ("code", code.as_str())];

@@ -16,7 +16,7 @@ mod segments;
 
 use std::borrow::Cow;
 
-use self::escapes::{ascii_query, decoded, unescape};
+use self::escapes::{ascii_query, decoded, has_escape, unescape};
 use self::segments::{check_encoded_slash, cut_parameters, resolve};
 
 /// A request target in canonical form. The very bytes that are judged are the bytes that are forwarded.
@@ -53,7 +53,7 @@ impl CanonicalTarget {
             None => (&origin[..], None),
         };
         let path = resolve(&unescape(path)?);
-        if path.contains("%2F") {
+        if has_escape(&path, "%2F") {
             check_encoded_slash(&path, encoded_slash)?;
         }
         let key = key_of(&path);

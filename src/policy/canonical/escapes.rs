@@ -16,7 +16,7 @@ enum Escape {
 /// Undoes the escapes that were not needed, escapes what must be, refuses what is read differently by different readers.
 pub(super) fn unescape(path: &[u8]) -> Result<String, NotCanonical> {
     let mut clean = String::with_capacity(path.len() + 1);
-    let mut decoded = Vec::new();
+    let mut decoded = Vec::with_capacity(path.len());
     let mut at = 0;
     while let Some(&byte) = path.get(at) {
         at += 1;
@@ -86,6 +86,11 @@ fn has_overlong(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| {
         matches!((pair[0], pair[1]), (0xc0 | 0xc1, 0x80..=0xbf) | (0xe0, 0x80..=0x9f) | (0xf0, 0x80..=0x8f))
     })
+}
+
+/// Whether `escape` stands in `path`. Most paths have no escape at all, which is quickly seen.
+pub(super) fn has_escape(path: &str, escape: &str) -> bool {
+    path.contains('%') && path.contains(escape)
 }
 
 /// Decodes all escapes but `%25` and `%2F`, which would read as something else, and those that are not UTF-8.

@@ -1,6 +1,7 @@
 //! Segments: dots, empty ones, slashes within them, and what follows a semicolon.
 
 use super::NotCanonical;
+use super::escapes::has_escape;
 
 /// Merges separators and removes dot segments; above the root there is nothing (RFC 3986 section 5.2.4).
 pub(super) fn resolve(path: &str) -> String {
@@ -41,7 +42,7 @@ pub(super) fn check_encoded_slash(path: &str, allowed: impl Fn(&str) -> bool) ->
 
 /// The path with each segment cut at its first `;`, as servers with path parameters read it; nothing when there is none.
 pub(super) fn cut_parameters(path: &str) -> Option<String> {
-    if !path.contains(';') && !path.contains("%3B") {
+    if !path.contains(';') && !has_escape(path, "%3B") {
         return None;
     }
     let cut: Vec<&str> = path

@@ -1,12 +1,15 @@
 //! Instructions as callgrind counts them: the process's own, without the kernel's.
 //!
-//! A long and a short run on the same work: their difference is what requests cost, without start-up and sign-in.
+//! A long and a short run on the same work, equally long by the clock: their difference is what requests cost, without
+//! start-up, sign-in, and what a server does every second whether it is asked or not.
 
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::load::{self, Clients};
 use crate::process::Running;
@@ -25,14 +28,15 @@ pub(crate) fn measure(place: &Place) -> io::Result<Table> {
     let mut table = Table::default();
     for kind in Kind::ALL {
         eprintln!("callgrind: {}", kind.name());
-        let (short, long) = (run(place, kind, EFFORT.short)?, run(place, kind, EFFORT.long)?);
+        let (long, lasted) = run(place, kind, EFFORT.long, Duration::ZERO)?;
+        let (short, _) = run(place, kind, EFFORT.short, lasted)?;
         table.add(kind, (long - short) / count(EFFORT.requests()));
     }
     Ok(table)
 }
 
-/// Instructions of a whole life with so many turns of requests.
-fn run(place: &Place, kind: Kind, turns: usize) -> io::Result<f64> {
+/// Instructions of a whole life with so many turns of requests, and how long these lasted; at least for `lasting`.
+fn run(place: &Place, kind: Kind, turns: usize, lasting: Duration) -> io::Result<(f64, Duration)> {
     let address = free_address()?;
     let served = place.command(kind, address)?;
     let prefix = format!("callgrind-{}-", address.port());
@@ -42,9 +46,12 @@ fn run(place: &Place, kind: Kind, turns: usize) -> io::Result<f64> {
     command.arg(served.get_program()).args(served.get_args());
     let target = Running::start(&command, Some(0), address)?;
     let mut clients = Clients::connect(address, kind.path(), &load::cookie(kind, address)?)?;
+    let began = Instant::now();
     for _ in 0..turns {
         clients.all_ask()?;
     }
+    sleep(lasting.saturating_sub(began.elapsed()));
+    let lasted = began.elapsed();
     drop(clients);
     target.end()?;
     let mut total = 0.0;
@@ -54,7 +61,7 @@ fn run(place: &Place, kind: Kind, turns: usize) -> io::Result<f64> {
             total += instructions(&entry.path())?;
         }
     }
-    Ok(total)
+    Ok((total, lasted))
 }
 
 /// The total of a callgrind output file.

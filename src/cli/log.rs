@@ -101,6 +101,14 @@ fn write_time(text: &mut String, now: Timestamp) {
     let _ = write!(text, ".{:03}Z", now.as_millis().rem_euclid(1000));
 }
 
+fn write_number(text: &mut String, value: u64) {
+    let mut unit = 10_u64.pow(value.checked_ilog10().unwrap_or(0));
+    while unit > 0 {
+        text.extend(u32::try_from(value / unit % 10).ok().and_then(|digit| char::from_digit(digit, 10)));
+        unit /= 10;
+    }
+}
+
 // === impl Line ===
 
 impl Line<'_> {
@@ -133,7 +141,8 @@ impl Visit for Line<'_> {
 
     fn record_u64(&mut self, field: &Field, value: u64) {
         if field.name() != "log.line" {
-            self.plain(field, value);
+            self.name(field);
+            write_number(self.text, value);
         }
     }
 
@@ -163,6 +172,10 @@ impl fmt::Write for Escaped<'_> {
 }
 
 fn escape(into: &mut String, text: &str) {
+    // Most texts are plain, and without a way out of the loop the compiler looks at many bytes at once.
+    if text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+        return into.push_str(text);
+    }
     let mut rest = text;
     while let Some(at) = rest.bytes().position(|byte| !is_plain(byte)) {
         let (plain, other) = rest.split_at(at);
@@ -183,8 +196,8 @@ fn escape(into: &mut String, text: &str) {
     into.push_str(rest);
 }
 
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+const fn is_plain(byte: u8) -> bool {
+    (byte >= b' ') & (byte <= b'~') & (byte != b'"') & (byte != b'\\')
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingora::http::RequestHeader;
+use uuid::Uuid;
 
+use super::address;
 use super::backend::Target;
 use super::stop::Stop;
 use crate::policy::{CanonicalTarget, Decision, Rule, Site};
@@ -79,7 +81,7 @@ impl Record {
         tracing::info!(
             target: "access",
             request_id = &*visit.request_id,
-            client = %visit.address,
+            client = address::text(visit.address),
             method = self.method.as_str(),
             host = cut(&visit.host),
             path = cut(&self.path),
@@ -154,9 +156,11 @@ impl Record {
     }
 }
 
-fn user(presented: &Presented) -> Option<tracing::field::DisplayValue<crate::identity::UserId>> {
+fn user(presented: &Presented) -> Option<String> {
     match presented {
-        Presented::Live(signed_in) => Some(tracing::field::display(signed_in.user.id)),
+        Presented::Live(signed_in) => {
+            Some(signed_in.user.id.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned())
+        }
         _ => None,
     }
 }

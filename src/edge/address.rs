@@ -48,6 +48,23 @@ pub(super) fn is_secure(peer: IpAddr, tls: bool, headers: &HeaderMap, trusted: &
     })
 }
 
+/// As text, as `Display` would write it: log and backends are told with every request, and most addresses are these.
+pub(super) fn text(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address else { return address.to_string() };
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for (place, octet) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            text.push('.');
+        }
+        for (unit, least) in [(100, 100), (10, 10), (1, 0)] {
+            if octet >= least {
+                text.push(char::from(b'0' + octet / unit % 10));
+            }
+        }
+    }
+    text
+}
+
 /// Whether `address` is one of the trusted proxies.
 pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&address))
@@ -58,6 +75,15 @@ mod tests {
     use super::*;
 
     const PROXY: &str = "10.0.0.1";
+
+    #[test]
+    fn an_address_reads_as_everywhere() {
+        for octet in 0..=255 {
+            let address = IpAddr::from([octet, 0, 255, octet]);
+            assert_eq!(text(address), address.to_string());
+        }
+        assert_eq!(text("2001:db8::1".parse().unwrap()), "2001:db8::1");
+    }
 
     fn seen(peer: &str, fields: &[&str]) -> Result<String, Unreadable> {
         let trusted = ["10.0.0.0/24".parse().unwrap()];

@@ -25,11 +25,12 @@ use pingora::protocols::{
     UniqueIDType,
 };
 use pingora_rustls::ServerTlsStream;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufWriter, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::Deadlines;
+use super::buffered::Buffered;
 
 /// What is known of a connection, shared by its wire and its requests.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ pub(super) enum Transport {
 /// What pingora reads and writes.
 #[derive(Debug)]
 pub(super) struct Wire {
-    io: BufWriter<Transport>,
+    io: Buffered<Transport>,
     fd: i32,
     connection: Arc<Connection>,
     digest: Arc<ProxyDigest>,
@@ -75,8 +76,6 @@ enum Stage {
     Head,
 }
 
-/// Bytes gathered for one system call on the way out.
-const WRITE_BUFFER: usize = 4096;
 /// For the end of a connection to be told.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Twice the longest head we accept: up to there the refusal is a page, beyond it a bare status.
@@ -114,7 +113,7 @@ impl Wire {
         let digest = Arc::new(ProxyDigest::new(Box::new(response), Some(Box::new(Arc::clone(&connection)))));
         Ok(Self {
             fd: transport.fd(),
-            io: BufWriter::with_capacity(WRITE_BUFFER, transport),
+            io: Buffered::new(transport),
             connection,
             digest,
             deadlines,
@@ -124,6 +123,11 @@ impl Wire {
             head_bytes: 0,
             stalled: None,
         })
+    }
+
+    /// Whether HTTP/2 is spoken on it.
+    pub fn is_h2(&self) -> bool {
+        self.connection.h2
     }
 
     /// The connection a request came on.

@@ -93,10 +93,12 @@ impl Gateway {
         {
             return Box::pin(self.send_judged(session, ctx, forward, content)).await;
         }
-        session
-            .req_header_mut()
-            .set_raw_path(forward.as_sent.as_bytes())
-            .map_err(|_| Stop::bad_request("a target that is no address"))?;
+        let header = session.req_header_mut();
+        if header.uri.authority().is_some() || header.raw_path() != forward.as_sent.as_bytes() {
+            header
+                .set_raw_path(forward.as_sent.as_bytes())
+                .map_err(|_| Stop::bad_request("a target that is no address"))?;
+        }
         ctx.forward = Some(forward);
         Ok(Way::Forward)
     }

@@ -7,14 +7,13 @@
 //! Flow: [`strip`] once, before anything is decided → [`Outgoing::write`] just before the request leaves. Forwarded
 //! requests, WebSockets and confirmed operations all take these two.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
 use pingora::http::{IntoCaseHeaderName, RequestHeader};
 
-use super::cookies;
 use super::stop::Stop;
+use super::{address, cookies};
 use crate::identity::User;
 use crate::policy::Site;
 
@@ -103,6 +102,9 @@ fn is_managed(name: &HeaderName, site: Option<&Site>) -> bool {
 }
 
 fn is_always_managed(folded: &[u8]) -> bool {
+    if !matches!(folded.first(), Some(b'c' | b'f' | b'p' | b'r' | b't' | b'x')) {
+        return false;
+    }
     folded.starts_with(b"xforwarded")
         || folded.starts_with(b"xvantail")
         || folded.starts_with(b"xoriginal")
@@ -173,9 +175,7 @@ impl Outgoing<'_> {
         if let Some(operation) = self.operation {
             set(header, &names.operation, value(operation)?)?;
         }
-        let mut client = String::with_capacity(40);
-        write!(client, "{}", self.client).map_err(|_| Stop::internal("an address that cannot be written"))?;
-        set(header, X_FORWARDED_FOR, value(&client)?)?;
+        set(header, X_FORWARDED_FOR, value(&address::text(self.client))?)?;
         set(header, X_FORWARDED_PROTO, value(self.scheme)?)?;
         set(header, X_FORWARDED_HOST, value(self.host)?)?;
         set(header, X_REQUEST_ID, value(self.request_id)?)

@@ -6,7 +6,6 @@ use http::header::{ACCEPT, ACCEPT_LANGUAGE, HeaderMap};
 use http::{HeaderValue, Method};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
-use uuid::Uuid;
 
 use super::connection::Connection;
 use super::grounds::Grounds;
@@ -14,7 +13,7 @@ use super::stop::Stop;
 use super::{Gateway, address, cookies, framing, host, identity};
 use crate::policy::{CanonicalTarget, Site};
 use crate::portal::{Language, Refused, Visit, answer_cookie_name, session_cookie_name};
-use crate::secret::{SessionToken, random_bytes};
+use crate::secret::SessionToken;
 use crate::session::Presented;
 
 /// What a request says, beyond the [`Visit`].
@@ -50,11 +49,9 @@ impl Gateway {
     pub(super) fn first_sight(&self, header: &RequestHeader, connection: &Connection) -> Visit {
         let portal = &self.parts.portal;
         let now = portal.clock.now();
-        let millis = u64::try_from(now.as_millis()).unwrap_or(0);
-        let id = uuid::Builder::from_unix_timestamp_millis(millis, &random_bytes::<10>(&*portal.random)).into_uuid();
         let peer = connection.peer.ip().to_canonical();
         Visit {
-            request_id: request_id(id),
+            request_id: self.request_ids.next(now),
             now,
             address: peer,
             secure: connection.tls,
@@ -106,10 +103,6 @@ impl Gateway {
         visit.loopback = peer.to_canonical().is_loopback() && visit.address.is_loopback();
         Ok(())
     }
-}
-
-fn request_id(id: Uuid) -> Arc<str> {
-    Arc::from(&*id.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
 }
 
 fn credential(headers: &HeaderMap, secure: bool) -> Result<Credential, Stop> {

@@ -16,6 +16,7 @@ mod address;
 pub mod backend;
 mod body;
 mod bridge;
+mod buffered;
 mod connection;
 mod cookies;
 mod deadlines;
@@ -34,6 +35,7 @@ pub mod metrics;
 mod operations_port;
 mod path;
 mod proxy_protocol;
+mod request_id;
 mod respond;
 mod room;
 pub mod server;
@@ -72,6 +74,7 @@ use self::connection::{Connection, Wire};
 use self::exchange::Exchange;
 use self::forward::Forward;
 use self::grounds::CurrentGrounds;
+use self::request_id::RequestIds;
 use self::room::Room;
 use self::stop::Stop;
 use self::upload::Upload;
@@ -105,6 +108,7 @@ pub(crate) struct Gateway {
     parts: Parts,
     grounds: Arc<CurrentGrounds>,
     exchange: Exchange,
+    request_ids: RequestIds,
     /// For bodies that are held, or that a rule looks into.
     held: Arc<Room>,
     /// For the portal's forms.
@@ -149,7 +153,9 @@ impl Gateway {
         let portal_host = host::name_of(authority).to_owned();
         let (held, forms) = (Arc::default(), Arc::default());
         let storing = Semaphore::new(hold::STORED_AT_ONCE);
-        Self { exchange: Exchange::new(parts.deadlines), held, forms, storing, grounds, portal_host, parts }
+        let request_ids = RequestIds::new(Arc::clone(&parts.portal.random));
+        let exchange = Exchange::new(parts.deadlines);
+        Self { exchange, request_ids, held, forms, storing, grounds, portal_host, parts }
     }
 
     /// Takes up a request: its connection is busy from now on, and every read and write has its bound.

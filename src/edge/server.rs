@@ -118,8 +118,11 @@ impl Door {
             async move {
                 let _alive = &door.alive;
                 match door.greet(stream, peer, acceptor).await {
-                    Ok(Some(wire)) => {
+                    Ok(Some(wire)) if wire.is_h2() => {
                         door.proxy.process_new(Box::new(wire), &door.stopping).await;
+                    }
+                    Ok(Some(wire)) => {
+                        door.proxy.unwatched().process_new(Box::new(wire), &door.stopping).await;
                     }
                     Ok(None) => {}
                     Err(error) => tracing::debug!(%peer, %error, "a connection that never asked"),

@@ -33,7 +33,7 @@ pub(super) struct Upload {
     stopped: AtomicBool,
 }
 
-/// The proxy, with a watch over the upload of each stream.
+/// The proxy for HTTP/2, with a watch over the upload of each stream.
 pub(super) struct Watched {
     proxy: Arc<HttpProxy<Gateway>>,
     silence: Duration,
@@ -93,6 +93,11 @@ impl Watched {
         // A piece is read only when the backend took the one before, which has a bound of its own.
         Self { proxy, silence: deadlines.body + deadlines.write }
     }
+
+    /// The proxy for HTTP/1.1, where nothing needs to be watched.
+    pub fn unwatched(&self) -> &Arc<HttpProxy<Gateway>> {
+        &self.proxy
+    }
 }
 
 #[async_trait]
@@ -102,9 +107,6 @@ impl HttpServerApp for Watched {
         session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        if !session.is_http2() {
-            return self.proxy.process_new_http(session, shutdown).await;
-        }
         let upload = Arc::<Upload>::default();
         let handled = CURRENT.scope(Arc::clone(&upload), self.proxy.process_new_http(session, shutdown));
         unless(upload.stops(self.silence), handled).await

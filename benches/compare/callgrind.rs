@@ -30,6 +30,9 @@ pub(crate) fn measure(place: &Place) -> io::Result<Table> {
         eprintln!("callgrind: {}", kind.name());
         let (long, lasted) = run(place, kind, EFFORT.long, Duration::ZERO)?;
         let (short, _) = run(place, kind, EFFORT.short, lasted)?;
+        if long <= short {
+            return Err(io::Error::other(format!("{}: callgrind did not see the requests", kind.name())));
+        }
         table.add(kind, (long - short) / count(EFFORT.requests()));
     }
     Ok(table)

@@ -62,7 +62,8 @@ fn nginx(place: &Place, listen: SocketAddr, locations: &str, beside: &str) -> io
     fs::write(
         &conf,
         format!(
-            "daemon off; worker_processes 1; pid {0}/pid; error_log {0}/error.log;
+            // Started by root, a worker would become somebody who cannot write callgrind's file.
+            "user root; daemon off; worker_processes 1; pid {0}/pid; error_log {0}/error.log;
              events {{ worker_connections 8192; }}
              http {{ access_log off; keepalive_requests 100000000; keepalive_timeout 600;
                client_body_temp_path {0}; proxy_temp_path {0}; fastcgi_temp_path {0}; uwsgi_temp_path {0}; scgi_temp_path {0};

@@ -65,26 +65,44 @@ impl Running {
 
     /// Asks it to end and waits: callgrind writes its file then.
     pub(crate) fn end(mut self) -> io::Result<()> {
-        Command::new("kill").args(["-INT", &self.child.id().to_string()]).status()?;
-        let end = Instant::now() + Duration::from_mins(2);
+        if self.ends_within(Duration::from_mins(2))? {
+            Ok(())
+        } else {
+            Err(io::Error::other("a target does not end when it is asked to"))
+        }
+    }
+
+    fn ends_within(&mut self, patience: Duration) -> io::Result<bool> {
+        signal("-INT", self.child.id());
+        let end = Instant::now() + patience;
         while self.child.try_wait()?.is_none() {
             if Instant::now() > end {
-                return Err(io::Error::other("a target does not end when it is asked to"));
+                return Ok(false);
             }
             sleep(Duration::from_millis(20));
         }
-        Ok(())
+        Ok(true)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        for pid in children(self.child.id()) {
-            let _ = Command::new("kill").arg(pid.to_string()).status();
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // Asked first: a master that is killed leaves its workers, and one whose worker is killed starts another.
+        let workers = children(self.child.id());
+        if !matches!(self.ends_within(Duration::from_secs(5)), Ok(true)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            workers.into_iter().for_each(|pid| signal("-KILL", pid));
+        }
     }
+}
+
+fn signal(which: &str, pid: u32) {
+    // One that is gone already needs none.
+    let _ = Command::new("kill").args([which, &pid.to_string()]).stderr(Stdio::null()).status();
 }
 
 // === what the system says ===

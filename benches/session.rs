@@ -15,6 +15,7 @@ use vantail::identity::{Amr, Right, SessionId, SignedIn, User, UserId, UserState
 use vantail::policy::security;
 use vantail::secret::{Keyring, SessionToken, SystemRandom};
 use vantail::session::{Presented, Sessions};
+use vantail::store::entering::Entry;
 use vantail::store::sessions::{SessionRow, Stage};
 use vantail::store::users::{NewUser, UserRow};
 use vantail::store::{Open, Store};
@@ -46,7 +47,11 @@ impl Crowd {
             let token = SessionToken::generate(&SystemRandom);
             let row = session(&token, user, number);
             assert!(
-                store.insert_session(&row, new_user(user).row.epoch, None, &[]).await.expect("a session is stored")
+                store
+                    .insert_session(&Entry::of(&row, new_user(user).row.epoch), &[])
+                    .await
+                    .expect("a session is stored")
+                    .is_in()
             );
             tokens.push(token);
         }

@@ -7,7 +7,7 @@
 //!            reserve                      reserve (the limit's)
 //! 0 tries ──────────────→ 1 … limit-1 ─────────────────────────→ locked, until a fixed end
 //!    ↑                        │ │                                   │
-//!    ├── redeem: signed in ───┘ └─ give_back: right, more to come   │
+//!    ├── signed in ───────────┘ └─ give back: right, more to come   │
 //!    └── the end is reached, or an administrator unlocks ───────────┘
 //! ```
 //!
@@ -16,6 +16,7 @@
 use crate::identity::UserId;
 use crate::policy::security::Lockout;
 use crate::secret::{Keyring, Purpose};
+use crate::store::entering::Settled;
 use crate::store::lockouts::Reserved;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
@@ -24,7 +25,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject(String);
 
-/// A reserved try. It stays counted unless it is given back or redeemed.
+/// A reserved try. It stays counted unless it is given back, or settled by the session it opens.
 #[derive(Debug)]
 #[must_use = "a reserved try is consumed by its outcome"]
 pub struct Attempt {
@@ -89,23 +90,21 @@ impl Attempt {
         }
     }
 
-    /// The credential was right, but more is to come: this try is given back, earlier ones stay.
+    /// Nothing was looked at, or what was given is right and begins nothing: this try is given back, earlier ones stay.
     pub async fn give_back(self, store: &Store) -> Result<(), StoreError> {
         if self.counted { store.give_back_try(self.subject.as_str()).await } else { Ok(()) }
     }
 
-    /// Fully signed in: the counter goes.
-    pub async fn redeem(self, store: &Store) -> Result<(), StoreError> {
-        store.clear_tries(self.subject.as_str(), &[]).await.map(drop)
+    /// What a session that this try opens makes of it: in, the counter goes; with more to come, this try alone. Until that
+    /// session is stored the try stays counted.
+    pub fn settled(&self, signed_in: bool) -> Option<Settled> {
+        let settled = if signed_in { Settled::Clear } else { Settled::GiveBack };
+        self.counted.then(|| settled(self.subject.0.clone()))
     }
 
-    /// Fully signed in by a step that took no try: the counter goes, but for a lock in force, which has its fixed end.
-    pub async fn forget(store: &Store, subject: &Subject, now: Timestamp) -> Result<(), StoreError> {
-        let counter = store.lockout(subject.as_str()).await?;
-        if counter.and_then(|counter| counter.locked_until).is_some_and(|until| now < until) {
-            return Ok(());
-        }
-        store.clear_tries(subject.as_str(), &[]).await.map(drop)
+    /// The same for a step that took no try: the counter goes, but for a lock in force, which has its fixed end.
+    pub fn settled_without(subject: Subject, now: Timestamp) -> Settled {
+        Settled::ClearUnlocked(subject.0, now)
     }
 
     /// Wrong: the try stays counted.

@@ -120,9 +120,7 @@ impl Operations {
             }
         };
         if self.is_right(&row.id, &candidate.token, typed) {
-            attempt.redeem(self.store()).await?;
-            self.store().give_back_token_try(&row.id).await?;
-            return Ok(());
+            return Ok(self.store().settle_token_try(&row.id, attempt.settled(true).as_ref()).await?);
         }
         attempt.spend();
         self.wrong(candidate, (number, limit), last, origin).await

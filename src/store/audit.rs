@@ -120,14 +120,6 @@ macro_rules! filtered {
 // === impl Store ===
 
 impl Store {
-    /// Appends events that belong to no other change (a refused login).
-    pub async fn append_events(&self, events: &[NewEvent]) -> Result<(), StoreError> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        self.begin().await?.commit(events, &[]).await
-    }
-
     /// Events after `after`, oldest first, at most `limit`.
     pub async fn events(&self, after: i64, limit: i64) -> Result<Vec<EventRow>, StoreError> {
         self.find_events(&EventFilter::default(), after, limit).await

@@ -1,6 +1,7 @@
 //! Tokens of operations, tries at them, and confirmations.
 
 use super::audit::NewEvent;
+use super::entering::Settled;
 use super::operations::{Confirmation, Confirmed, NewConfirmation, TokenRow};
 use super::outbox::NewOutbox;
 use super::sql::{Row, Tx};
@@ -41,10 +42,15 @@ impl Store {
         u32::try_from(row.get::<i64>("tries")?).map(Some).map_err(|_| StoreError::unreadable("operations.tries"))
     }
 
-    /// Gives back the try of a right token.
-    pub async fn give_back_token_try(&self, operation: &str) -> Result<(), StoreError> {
-        let query = sqlx::query("UPDATE operations SET tries = tries - 1 WHERE id = $1 AND tries > 0");
-        self.execute(query.bind(operation)).await.map(drop)
+    /// The token was right: gives back the operation's try, and settles the validator's with it.
+    pub async fn settle_token_try(&self, operation: &str, validators: Option<&Settled>) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let give_back = sqlx::query("UPDATE operations SET tries = tries - 1 WHERE id = $1 AND tries > 0");
+        tx.execute(give_back.bind(operation)).await?;
+        if let Some(settled) = validators {
+            tx.settle(settled).await?;
+        }
+        tx.commit(&[], &[]).await
     }
 
     /// Gives a validator a token while the operation waits, in the place of their old one if there is one (whoever became a

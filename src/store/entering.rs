@@ -6,8 +6,13 @@
 //!
 //! * A temporary password is **spent** by the session it begins: it begins one, of however many that are tried at once.
 //!
+//! * A **code** is used by the session it opens, and tries are **settled** with it: where the store fails, no code is gone
+//!   and no try is counted differently without a session to show for it.
+//!
 //! Every method holds the user's row first. Of two sign-ins of one user the second therefore sees what the first did: no
 //! limit is ever passed, and no new password is put over one that somebody else has set meanwhile.
+
+use uuid::Uuid;
 
 use super::audit::NewEvent;
 use super::changes::Change;
@@ -27,77 +32,137 @@ pub struct Room {
     pub ended: NewEvent,
 }
 
-/// A session to be put in the place of an earlier one.
+/// A session that enters, and what must be true and becomes true with it, or not at all.
 #[derive(Debug)]
-pub struct Rise<'a> {
-    /// The earlier one's.
-    pub old: SessionDigest,
-    /// What it becomes.
-    pub new: &'a SessionRow,
+pub struct Entry<'a> {
+    /// As it is stored.
+    pub session: &'a SessionRow,
     /// The user's as it was read.
     pub epoch: i64,
     /// The limit, when there is one.
     pub room: Option<Room>,
+    /// The code it was proven with.
+    pub code: Option<Code>,
+    /// What becomes of the user's tries.
+    pub tries: Option<Settled>,
+    /// When the sign-in is whole with it: since now.
+    pub signed_in_at: Option<Timestamp>,
 }
 
-/// What ended to make room: the marks and the events of it.
+/// A code that was found right, and still has to be the only use of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// Of a confirmed factor: used once for all who hold it (RFC 6238 section 5.2).
+    Used {
+        /// The factor.
+        factor: Uuid,
+        /// The step it is of.
+        step: i64,
+    },
+    /// The first of an enrolment: the factor counts from now on, and the user's other sessions end.
+    Enrols {
+        /// The factor.
+        factor: Uuid,
+        /// The step it is of.
+        step: i64,
+        /// Now.
+        at: Timestamp,
+    },
+}
+
+/// What becomes of a subject's tries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// Signed in: the counter goes, with the lock that the reserved try itself may have set.
+    Clear(String),
+    /// Signed in by a step that took no try: the counter goes, but for a lock in force at that moment.
+    ClearUnlocked(String, Timestamp),
+    /// Right, with more to come: one try less.
+    GiveBack(String),
+}
+
+/// Whether a session entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a session that did not enter is nobody's"]
+pub enum Entered {
+    /// It did, with all that belongs to it.
+    In,
+    /// Nothing was stored: the code was used before, or its enrolment is gone.
+    CodeUsed,
+    /// Nothing was stored: see the method.
+    Overtaken,
+}
+
+/// What else ended: the marks and the events of it.
 type Ended = (Vec<Change>, Vec<NewEvent>);
 
 // === impl Store ===
 
 impl Store {
-    /// Stores a new session, begun by a password; a temporary one is spent by it. False, and nothing stored: the password
-    /// was temporary and is spent, or the epoch was raised, or a second factor was enrolled that a live session does not
-    /// have, or the user is gone.
-    pub async fn insert_session(
-        &self,
-        row: &SessionRow,
-        epoch: i64,
-        room: Option<&Room>,
-        events: &[NewEvent],
-    ) -> Result<bool, StoreError> {
+    /// Stores a new session, begun by a password; a temporary one is spent by it. Overtaken: the password was temporary and
+    /// is spent, or the epoch was raised, or a second factor was enrolled that a live session does not have, or the user is
+    /// gone.
+    pub async fn insert_session(&self, entry: &Entry<'_>, events: &[NewEvent]) -> Result<Entered, StoreError> {
         let mut tx = self.begin().await?;
-        if !tx.spend_password(row.user, epoch).await? || !tx.has_every_factor(row).await? {
-            return Ok(false);
+        if !tx.spend_password(entry.session.user, entry.epoch).await? || !tx.has_every_factor(entry.session).await? {
+            return Ok(Entered::Overtaken);
         }
-        let ended = tx.enter(row, room).await?;
-        tx.commit_entry(events, Vec::new(), ended).await?;
-        Ok(true)
+        tx.enter(entry, Ended::default(), events).await
     }
 
-    /// Puts a session in the place of an earlier one. False when that is gone, or when [`Self::insert_session`] would not
-    /// store the new one.
-    pub async fn rotate_session(&self, rise: &Rise<'_>, events: &[NewEvent]) -> Result<bool, StoreError> {
+    /// Puts a session in the place of the one with the digest `old`. Overtaken: that is gone, or
+    /// [`Self::insert_session`] would not store the new one.
+    pub async fn rotate_session(
+        &self,
+        old: SessionDigest,
+        entry: &Entry<'_>,
+        events: &[NewEvent],
+    ) -> Result<Entered, StoreError> {
         let mut tx = self.begin().await?;
-        if !tx.hold_user_at(rise.new.user, rise.epoch).await? {
-            return Ok(false);
+        if !tx.hold_user_at(entry.session.user, entry.epoch).await? {
+            return Ok(Entered::Overtaken);
         }
-        let Some(was) = tx.take_place(rise).await? else { return Ok(false) };
-        let ended = tx.enter(rise.new, rise.room.as_ref()).await?;
-        tx.commit_entry(events, vec![Change::Session(was)], ended).await?;
-        Ok(true)
+        let Some(was) = tx.take_place(old, entry).await? else { return Ok(Entered::Overtaken) };
+        tx.enter(entry, (vec![Change::Session(was)], Vec::new()), events).await
     }
 
     /// The same with a password of the user's own in the place of a temporary one: raises the epoch and ends all other
-    /// sessions. A password that was set since the user was read stays: false then, as in [`Self::rotate_session`].
+    /// sessions. A password that was set since the user was read stays: overtaken then, as in [`Self::rotate_session`].
     pub async fn change_password(
         &self,
-        rise: &Rise<'_>,
+        old: SessionDigest,
+        entry: &Entry<'_>,
         hash: &str,
         at: Timestamp,
         events: &[NewEvent],
-    ) -> Result<bool, StoreError> {
-        let user = rise.new.user;
+    ) -> Result<Entered, StoreError> {
+        let user = entry.session.user;
         let mut tx = self.begin().await?;
-        if !tx.replace_password(user, rise.epoch, hash, at).await? {
-            return Ok(false);
+        if !tx.replace_password(user, entry.epoch, hash, at).await? {
+            return Ok(Entered::Overtaken);
         }
-        let Some(was) = tx.take_place(rise).await? else { return Ok(false) };
+        let Some(was) = tx.take_place(old, entry).await? else { return Ok(Entered::Overtaken) };
         let mut marks = tx.end_sessions(user, None).await?;
         marks.extend([Change::Session(was), Change::User(user)]);
-        let ended = tx.enter(rise.new, None).await?;
-        tx.commit_entry(events, marks, ended).await?;
-        Ok(true)
+        tx.enter(entry, (marks, Vec::new()), events).await
+    }
+}
+
+// === impl Entry ===
+
+impl<'a> Entry<'a> {
+    /// `session` with nothing beside it.
+    pub fn of(session: &'a SessionRow, epoch: i64) -> Self {
+        Self { session, epoch, room: None, code: None, tries: None, signed_in_at: None }
+    }
+}
+
+// === impl Entered ===
+
+impl Entered {
+    /// Whether the session is stored.
+    pub fn is_in(self) -> bool {
+        self == Self::In
     }
 }
 
@@ -147,39 +212,60 @@ impl Tx<'_> {
     }
 
     /// Deletes the earlier session, if the new one may take its place.
-    async fn take_place(&mut self, rise: &Rise<'_>) -> Result<Option<SessionId>, StoreError> {
-        if !self.has_every_factor(rise.new).await? {
+    async fn take_place(&mut self, old: SessionDigest, entry: &Entry<'_>) -> Result<Option<SessionId>, StoreError> {
+        if !self.has_every_factor(entry.session).await? {
             return Ok(None);
         }
         let gone = sqlx::query("DELETE FROM sessions WHERE digest = $1 RETURNING id");
-        let gone = self.row(gone.bind(rise.old.as_bytes().to_vec())).await?;
+        let gone = self.row(gone.bind(old.as_bytes().to_vec())).await?;
         gone.map(|row| row.uuid("id").map(SessionId)).transpose()
     }
 
-    /// Stores the row; a live one has room made for it.
-    async fn enter(&mut self, row: &SessionRow, room: Option<&Room>) -> Result<Ended, StoreError> {
-        self.put_session(row).await?;
-        let Some(room) = room.filter(|_| row.stage == Stage::Live) else { return Ok(Ended::default()) };
+    /// Uses the code, stores the session, makes room for a live one, settles the tries, and makes it all happen.
+    async fn enter(mut self, entry: &Entry<'_>, ended: Ended, events: &[NewEvent]) -> Result<Entered, StoreError> {
+        let (mut marks, mut told) = ended;
+        match entry.code {
+            Some(code) if !self.use_code(code).await? => return Ok(Entered::CodeUsed),
+            Some(Code::Enrols { .. }) => {
+                marks.extend(self.end_sessions(entry.session.user, None).await?);
+                marks.push(Change::User(entry.session.user));
+            }
+            Some(Code::Used { .. }) | None => {}
+        }
+        self.put_session(entry.session).await?;
+        if entry.session.stage == Stage::Live {
+            let (ended, events) = self.make_room(entry).await?;
+            marks.extend(ended);
+            told.extend(events);
+        }
+        if let Some(settled) = &entry.tries {
+            self.settle(settled).await?;
+        }
+        if let Some(at) = entry.signed_in_at {
+            self.mark_login(entry.session.user, at).await?;
+        }
+        self.commit(&[events, &told].concat(), &marks).await?;
+        Ok(Entered::In)
+    }
+
+    async fn mark_login(&mut self, user: UserId, at: Timestamp) -> Result<(), StoreError> {
+        let mark = sqlx::query("UPDATE users SET last_login_at = $2 WHERE id = $1");
+        self.execute(mark.bind(user.to_string()).bind(at.as_millis())).await.map(drop)
+    }
+
+    /// The oldest sessions end for the one that enters.
+    async fn make_room(&mut self, entry: &Entry<'_>) -> Result<Ended, StoreError> {
+        let (Some(room), session) = (&entry.room, entry.session) else { return Ok(Ended::default()) };
         let end = sqlx::query(
             "DELETE FROM sessions WHERE user_id = $1 AND stage = 'live' AND id <> $2 AND id NOT IN \
              (SELECT id FROM sessions WHERE user_id = $1 AND stage = 'live' AND id <> $2 \
              ORDER BY created_at DESC, id DESC LIMIT $3) RETURNING id",
         )
-        .bind(row.user.to_string())
-        .bind(row.id.to_string())
+        .bind(session.user.to_string())
+        .bind(session.id.to_string())
         .bind(i64::from(room.maximum.saturating_sub(1)));
         let ended = ids(&self.rows(end).await?)?;
         let events = ended.iter().map(|id| room.ended.clone().on(id.to_string())).collect();
         Ok((ended.into_iter().map(Change::Session).collect(), events))
-    }
-
-    async fn commit_entry(
-        self,
-        events: &[NewEvent],
-        mut marks: Vec<Change>,
-        (ended, told): Ended,
-    ) -> Result<(), StoreError> {
-        marks.extend(ended);
-        self.commit(&[events, &told].concat(), &marks).await
     }
 }

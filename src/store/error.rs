@@ -3,7 +3,7 @@
 use sqlx::error::DatabaseError;
 
 /// What can go wrong with the store.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// It does not answer, is locked or full: try again later (503). The text is for the log.
     #[error("the database is not available: {0}")]

@@ -9,7 +9,8 @@
 use std::time::Duration;
 
 use super::audit::NewEvent;
-use super::sql::Row;
+use super::entering::Settled;
+use super::sql::{Row, Tx};
 use super::{Store, StoreError};
 use crate::time::Timestamp;
 
@@ -77,15 +78,12 @@ impl Store {
         Ok(reserved)
     }
 
-    /// Gives one try back (the credential was right, but the sign-in is not whole yet). A lock set by the last try goes
-    /// with it: one wrong try less has been made than the limit.
+    /// Gives one try back: nothing was looked at, or what was given is right and begins nothing.
     pub async fn give_back_try(&self, subject: &str) -> Result<(), StoreError> {
-        let query =
-            sqlx::query("UPDATE lockouts SET tries = tries - 1, locked_until = NULL WHERE subject = $1 AND tries > 0");
-        self.execute(query.bind(subject)).await.map(drop)
+        self.execute(sqlx::query(GIVE_BACK).bind(subject)).await.map(drop)
     }
 
-    /// Full sign-in or unlock: the counter goes. True when there was a lock in force or tries.
+    /// Unlocked, by an administrator: the counter goes. True when there was a lock in force or tries.
     pub async fn clear_tries(&self, subject: &str, events: &[NewEvent]) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
         let gone = tx.row(sqlx::query("DELETE FROM lockouts WHERE subject = $1 RETURNING tries").bind(subject)).await?;
@@ -116,6 +114,27 @@ impl Store {
         self.execute(query.bind(before.as_millis())).await
     }
 }
+
+// === impl Tx ===
+
+impl Tx<'_> {
+    /// What a session that enters makes of the tries.
+    pub(super) async fn settle(&mut self, tries: &Settled) -> Result<(), StoreError> {
+        let settle = match tries {
+            Settled::GiveBack(subject) => sqlx::query(GIVE_BACK).bind(subject.clone()),
+            Settled::Clear(subject) => sqlx::query("DELETE FROM lockouts WHERE subject = $1").bind(subject.clone()),
+            Settled::ClearUnlocked(subject, now) => {
+                sqlx::query("DELETE FROM lockouts WHERE subject = $1 AND (locked_until IS NULL OR locked_until <= $2)")
+                    .bind(subject.clone())
+                    .bind(now.as_millis())
+            }
+        };
+        self.execute(settle).await.map(drop)
+    }
+}
+
+/// One try less. A lock set by the last try goes with it: one wrong try less has been made than the limit.
+const GIVE_BACK: &str = "UPDATE lockouts SET tries = tries - 1, locked_until = NULL WHERE subject = $1 AND tries > 0";
 
 const ONE: &str = "SELECT subject, tries, locked_until FROM lockouts WHERE subject = $1";
 

@@ -19,6 +19,7 @@ mod engine;
 pub mod entering;
 mod error;
 pub mod failure;
+mod gathered;
 pub mod lease;
 pub mod lockouts;
 mod open;
@@ -55,6 +56,8 @@ struct Inner {
     reader: sqlx::AnyPool,
     /// What the audit trail is chained with.
     trail: chain::Trail,
+    /// Events that wait to be written together.
+    gathered: gathered::Gathered,
     /// Says in this process that a change mark was committed.
     nudge: watch::Sender<u64>,
 }

@@ -8,6 +8,7 @@ use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Connection as _};
 use tokio::sync::watch;
 
 use super::engine::Engine;
+use super::gathered::Gathered;
 use super::schema::{self, Ready};
 use super::{Inner, Open, Store, StoreError, sqlite};
 use crate::secret::Keyring;
@@ -70,7 +71,9 @@ impl Store {
             }
         };
         let nudge = watch::Sender::new(0);
-        Ok(Self { inner: Inner { engine, writer, reader, trail: ready.trail, nudge }.into() })
+        Ok(Self {
+            inner: Inner { engine, writer, reader, trail: ready.trail, gathered: Gathered::default(), nudge }.into(),
+        })
     }
 }
 

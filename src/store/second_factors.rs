@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use super::audit::NewEvent;
 use super::changes::Change;
-use super::sql::Row;
+use super::entering::Code;
+use super::sql::{Row, Tx};
 use super::{Store, StoreError};
 use crate::identity::UserId;
 use crate::secret::Sealed;
@@ -67,17 +68,8 @@ impl Store {
         events: &[NewEvent],
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        let confirm = sqlx::query(
-            "UPDATE second_factors SET confirmed_at = $3, last_step = $2 \
-             WHERE id = $1 AND confirmed_at IS NULL AND last_step < $2 RETURNING user_id",
-        )
-        .bind(id.to_string())
-        .bind(step)
-        .bind(at.as_millis());
-        let Some(row) = tx.row(confirm).await? else {
-            return Ok(false);
-        };
-        tx.commit(events, &[Change::User(row.word("user_id")?)]).await?;
+        let Some(user) = tx.confirm_factor(id, step, at).await? else { return Ok(false) };
+        tx.commit(events, &[Change::User(user)]).await?;
         Ok(true)
     }
 
@@ -88,14 +80,6 @@ impl Store {
              FROM second_factors WHERE user_id = $1 ORDER BY created_at, id",
         );
         self.rows(query.bind(user.to_string())).await?.iter().map(SecondFactorRow::read).collect()
-    }
-
-    /// Uses the code of `step` once: true for exactly one caller per step, and never for a step at or before the last used.
-    pub async fn use_step(&self, id: Uuid, step: i64) -> Result<bool, StoreError> {
-        let query = sqlx::query(
-            "UPDATE second_factors SET last_step = $2 WHERE id = $1 AND confirmed_at IS NOT NULL AND last_step < $2",
-        );
-        Ok(self.execute(query.bind(id.to_string()).bind(step)).await? > 0)
     }
 
     /// Removes all, ends the user's sessions, raises the epoch; how many were confirmed.
@@ -112,6 +96,34 @@ impl Store {
         marks.push(Change::User(user));
         tx.commit(events, &marks).await?;
         Ok(confirmed)
+    }
+}
+
+// === impl Tx ===
+
+impl Tx<'_> {
+    /// Whether this is the one use of the code: exactly one per step, and never of a step at or before the last used.
+    pub(super) async fn use_code(&mut self, code: Code) -> Result<bool, StoreError> {
+        match code {
+            Code::Used { factor, step } => {
+                let used = sqlx::query(
+                    "UPDATE second_factors SET last_step = $2 \
+                     WHERE id = $1 AND confirmed_at IS NOT NULL AND last_step < $2",
+                );
+                Ok(self.execute(used.bind(factor.to_string()).bind(step)).await? > 0)
+            }
+            Code::Enrols { factor, step, at } => Ok(self.confirm_factor(factor, step, at).await?.is_some()),
+        }
+    }
+
+    /// Whose factor is confirmed by it; nobody's when it was confirmed already, or is gone.
+    async fn confirm_factor(&mut self, id: Uuid, step: i64, at: Timestamp) -> Result<Option<UserId>, StoreError> {
+        let confirm = sqlx::query(
+            "UPDATE second_factors SET confirmed_at = $3, last_step = $2 \
+             WHERE id = $1 AND confirmed_at IS NULL AND last_step < $2 RETURNING user_id",
+        );
+        let confirmed = self.row(confirm.bind(id.to_string()).bind(step).bind(at.as_millis())).await?;
+        confirmed.map(|row| row.word("user_id")).transpose()
     }
 }
 

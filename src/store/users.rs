@@ -188,12 +188,6 @@ impl Store {
         let query = sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2");
         Ok(self.execute(query.bind(id.to_string()).bind(old).bind(new)).await? > 0)
     }
-
-    /// Marks a full sign-in.
-    pub async fn mark_login(&self, id: UserId, at: Timestamp) -> Result<(), StoreError> {
-        let query = sqlx::query("UPDATE users SET last_login_at = $2 WHERE id = $1");
-        self.execute(query.bind(id.to_string()).bind(at.as_millis())).await.map(drop)
-    }
 }
 
 // === impl Tx ===

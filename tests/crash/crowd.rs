@@ -8,6 +8,7 @@ use vantail::account::{HashPool, Strength};
 use vantail::identity::{Amr, SessionId, User, UserId, UserState};
 use vantail::secret::{Keyring, Place, SecretText, SessionToken, SystemRandom, random_bytes};
 use vantail::store::Store;
+use vantail::store::entering::Entry;
 use vantail::store::second_factors::SecondFactorRow;
 use vantail::store::sessions::{SessionRow, Stage};
 use vantail::store::users::{NewUser, UserRow};
@@ -123,7 +124,7 @@ async fn signed_in(store: &Store, somebody: Somebody) -> Somebody {
         address: None,
         user_agent: String::new(),
     };
-    assert!(store.insert_session(&row, 1, None, &[]).await.unwrap());
+    assert!(store.insert_session(&Entry::of(&row, 1), &[]).await.unwrap().is_in());
     Somebody { session: token.expose(), ..somebody }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use vantail::account::Edit;
 use vantail::identity::Right;
 use vantail::operation::{ConfirmError, MayNot, OperationError, Operations, State};
+use vantail::store::entering::Entry;
 use vantail::store::sessions::{SessionRow, Stage};
 use vantail::time::{Clock, Timestamp};
 
@@ -259,7 +260,7 @@ async fn hold_9_logging_out_leaves_it_waiting_unless_the_rule_needs_the_session(
         user_agent: String::new(),
     };
     let epoch = gate.store.user(alice.user.id).await.unwrap().unwrap().epoch;
-    assert!(gate.store.insert_session(&session, epoch, None, &[]).await.unwrap());
+    assert!(gate.store.insert_session(&Entry::of(&session, epoch), &[]).await.unwrap().is_in());
     let usual = gate.ask(&alice).await.id;
     let bound = gate.ask_for(&alice, Wish { target: "/admin/session", ..Wish::default() }).await.unwrap().id;
     gate.operations.session_ended(alice.session).await.unwrap();

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use vantail::identity::SessionId;
 use vantail::store::StoreError;
 use vantail::store::changes::Change;
+use vantail::store::entering::Entry;
 use vantail::store::outbox::NewOutbox;
 use vantail::time::Timestamp;
 
@@ -33,7 +34,7 @@ async fn another_process_sees_a_session_end_within_a_second(base: Arc<Base>) {
     let mut changes = other.follow_changes().await.unwrap();
     for _ in 0..3 {
         let row = session(alice);
-        base.store.insert_session(&row, 1, None, &[]).await.unwrap();
+        assert!(base.store.insert_session(&Entry::of(&row, 1), &[]).await.unwrap().is_in());
         base.store.end_session(row.id, &[]).await.unwrap();
         let seen = timeout(A_SECOND, changes.next()).await.expect("seen within a second").unwrap();
         assert_eq!(seen, [Change::Session(row.id)]);
@@ -48,7 +49,7 @@ async fn marks_come_in_order_and_none_is_missed_under_load(base: Arc<Base>) {
     let mut changes = other.follow_changes().await.unwrap();
     let rows: Vec<_> = (0..700).map(|_| session(alice)).collect();
     for row in &rows {
-        base.store.insert_session(row, 1, None, &[]).await.unwrap();
+        assert!(base.store.insert_session(&Entry::of(row, 1), &[]).await.unwrap().is_in());
     }
     let mut expected: Vec<SessionId> = rows.iter().map(|row| row.id).collect();
     // More marks in one change than a follower reads at once, and then many changes at once.

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use vantail::store::entering::{Entry, Settled};
 use vantail::store::lockouts::Reserved;
 
 use crate::base::{Base, at_once, both};
-use crate::made::{NOW, event, minutes};
+use crate::made::{NOW, event, minutes, session, store_user};
 
 both!(
     auth_1_of_1000_guesses_at_once_five_are_tried,
     auth_7_a_lock_ends_when_it_was_said_to_and_guessing_does_not_lengthen_it,
     a_right_credential_gives_its_try_back_and_takes_its_lock_along,
-    a_full_sign_in_clears_the_counter,
+    an_unlock_clears_the_counter,
+    a_session_settles_the_tries_it_was_opened_with,
     a_limit_of_zero_never_locks,
     locks_in_force_are_listed_and_old_counters_of_strangers_forgotten,
 );
@@ -60,12 +62,39 @@ async fn a_right_credential_gives_its_try_back_and_takes_its_lock_along(base: Ar
     assert!(matches!(reserve().await.unwrap(), Reserved::Locked { .. }));
 }
 
-async fn a_full_sign_in_clears_the_counter(base: Arc<Base>) {
+async fn an_unlock_clears_the_counter(base: Arc<Base>) {
     base.store.reserve_try("user:alice", 5, HALF_AN_HOUR, NOW).await.unwrap();
-    assert!(base.store.clear_tries("user:alice", &[event("login.ok")]).await.unwrap());
-    assert!(!base.store.clear_tries("user:alice", &[event("login.ok")]).await.unwrap());
+    assert!(base.store.clear_tries("user:alice", &[event("lockout.unlocked")]).await.unwrap());
+    assert!(!base.store.clear_tries("user:alice", &[event("lockout.unlocked")]).await.unwrap());
     assert_eq!(base.store.lockout("user:alice").await.unwrap(), None);
-    assert_eq!(base.store.events(0, 10).await.unwrap().len(), 2, "a sign-in is told whether there were tries or not");
+    assert_eq!(base.store.events(0, 10).await.unwrap().len(), 2, "an unlock is told whether there were tries or not");
+}
+
+async fn a_session_settles_the_tries_it_was_opened_with(base: Arc<Base>) {
+    let alice = store_user(&base.store, "alice").await;
+    let settle = async |tries| {
+        let new = session(alice);
+        let entry = Entry { tries: Some(tries), ..Entry::of(&new, 1) };
+        assert!(base.store.insert_session(&entry, &[]).await.unwrap().is_in());
+        base.store.lockout("user:alice").await.unwrap().map(|row| (row.tries, row.locked_until))
+    };
+    let subject = || "user:alice".to_owned();
+    for _ in 0..2 {
+        base.store.reserve_try("user:alice", 2, HALF_AN_HOUR, NOW).await.unwrap();
+    }
+    let until = NOW.plus(HALF_AN_HOUR);
+    let in_force = settle(Settled::ClearUnlocked(subject(), NOW)).await;
+    assert_eq!(in_force, Some((2, Some(until))), "AUTH-7: a lock in force has its end");
+    assert_eq!(settle(Settled::GiveBack(subject())).await, Some((1, None)));
+    assert_eq!(settle(Settled::ClearUnlocked(subject(), NOW)).await, None);
+    for _ in 0..2 {
+        base.store.reserve_try("user:alice", 2, HALF_AN_HOUR, NOW).await.unwrap();
+    }
+    assert_eq!(settle(Settled::ClearUnlocked(subject(), until)).await, None, "a lock that is over");
+    for _ in 0..2 {
+        base.store.reserve_try("user:alice", 2, HALF_AN_HOUR, NOW).await.unwrap();
+    }
+    assert_eq!(settle(Settled::Clear(subject())).await, None, "the last try was the right one");
 }
 
 async fn a_limit_of_zero_never_locks(base: Arc<Base>) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vantail::identity::SessionId;
 use vantail::store::changes::Change;
-use vantail::store::entering::{Rise, Room};
+use vantail::store::entering::{Entered, Entry, Room};
 use vantail::store::sessions::{SessionRow, Stage};
 use vantail::store::users::UserChange;
 
@@ -38,7 +38,7 @@ async fn a_session_is_found_as_it_was_stored(base: Arc<Base>) {
     row.user_agent = "ü".repeat(300);
     row.stage = Stage::ChangePassword;
     row.second_factor_at = None;
-    base.store.insert_session(&row, 1, None, &[event("session.begun")]).await.unwrap();
+    assert!(base.store.insert_session(&Entry::of(&row, 1), &[event("session.begun")]).await.unwrap().is_in());
     for found in [base.store.session(row.digest).await, base.store.session_by_id(row.id).await] {
         let found = found.unwrap().unwrap();
         assert_eq!((found.digest, found.id, found.user, found.stage), (row.digest, row.id, alice, row.stage));
@@ -52,15 +52,16 @@ async fn a_session_is_found_as_it_was_stored(base: Arc<Base>) {
 async fn sess_1_of_many_rotations_at_once_one_happens_and_the_old_token_is_dead(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
     let old = session(alice);
-    base.store.insert_session(&old, 1, None, &[]).await.unwrap();
+    assert!(base.store.insert_session(&Entry::of(&old, 1), &[]).await.unwrap().is_in());
     let results = at_once(50, |_| {
         let base = Arc::clone(&base);
         let mut new = session(alice);
         new.id = old.id;
         let old = old.digest;
         async move {
-            let rise = Rise { old, new: &new, epoch: 1, room: None };
-            base.store.rotate_session(&rise, &[event("session.rotated")]).await.unwrap().then_some(new.digest)
+            let entry = Entry::of(&new, 1);
+            let entered = base.store.rotate_session(old, &entry, &[event("session.rotated")]).await.unwrap();
+            entered.is_in().then_some(new.digest)
         }
     })
     .await;
@@ -74,15 +75,25 @@ async fn sess_1_of_many_rotations_at_once_one_happens_and_the_old_token_is_dead(
 async fn beyond_the_maximum_the_oldest_live_ones_end(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
     let bob = store_user(&base.store, "bob").await;
-    base.store.insert_session(&session(bob), 1, Some(&room(2)), &[]).await.unwrap();
+    assert!(
+        base.store
+            .insert_session(&Entry { room: Some(room(2)), ..Entry::of(&session(bob), 1) }, &[])
+            .await
+            .unwrap()
+            .is_in()
+    );
     let mut pending = session(alice);
     pending.stage = Stage::SecondFactor;
-    base.store.insert_session(&pending, 1, Some(&room(2)), &[]).await.unwrap();
+    assert!(
+        base.store.insert_session(&Entry { room: Some(room(2)), ..Entry::of(&pending, 1) }, &[]).await.unwrap().is_in()
+    );
     let mut made = Vec::new();
     for minute in 0..4 {
         let mut row = session(alice);
         row.created_at = NOW.plus(minutes(minute));
-        base.store.insert_session(&row, 1, Some(&room(2)), &[]).await.unwrap();
+        assert!(
+            base.store.insert_session(&Entry { room: Some(room(2)), ..Entry::of(&row, 1) }, &[]).await.unwrap().is_in()
+        );
         made.push(row.id);
     }
     let left: Vec<SessionId> = base.store.sessions(Some(alice)).await.unwrap().iter().map(|row| row.id).collect();
@@ -107,7 +118,7 @@ async fn of_many_sign_ins_at_once_exactly_the_maximum_live(base: Arc<Base>) {
     let mut pending = Vec::new();
     for _ in 0..10 {
         let row = SessionRow { stage: Stage::SecondFactor, ..session(alice) };
-        base.store.insert_session(&row, 1, None, &[]).await.unwrap();
+        assert!(base.store.insert_session(&Entry::of(&row, 1), &[]).await.unwrap().is_in());
         pending.push(row);
     }
     let results = at_once(20, |number| {
@@ -115,14 +126,16 @@ async fn of_many_sign_ins_at_once_exactly_the_maximum_live(base: Arc<Base>) {
         async move {
             let new = session(alice);
             let entered = match begun {
-                None => base.store.insert_session(&new, 1, Some(&room(3)), &[]).await.unwrap(),
+                None => {
+                    base.store.insert_session(&Entry { room: Some(room(3)), ..Entry::of(&new, 1) }, &[]).await.unwrap()
+                }
                 Some(begun) => {
                     let new = SessionRow { id: begun.id, ..new };
-                    let rise = Rise { old: begun.digest, new: &new, epoch: 1, room: Some(room(3)) };
-                    base.store.rotate_session(&rise, &[]).await.unwrap()
+                    let entry = Entry { room: Some(room(3)), ..Entry::of(&new, 1) };
+                    base.store.rotate_session(begun.digest, &entry, &[]).await.unwrap()
                 }
             };
-            entered && live(&base, alice).await.len() <= 3
+            entered.is_in() && live(&base, alice).await.len() <= 3
         }
     })
     .await;
@@ -137,12 +150,14 @@ async fn of_many_sign_ins_at_once_exactly_the_maximum_live(base: Arc<Base>) {
 async fn the_one_that_rises_stays_though_it_began_first(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
     let first = SessionRow { stage: Stage::SecondFactor, ..session(alice) };
-    base.store.insert_session(&first, 1, None, &[]).await.unwrap();
+    assert!(base.store.insert_session(&Entry::of(&first, 1), &[]).await.unwrap().is_in());
     let second = SessionRow { created_at: NOW.plus(minutes(1)), ..session(alice) };
-    base.store.insert_session(&second, 1, Some(&room(1)), &[]).await.unwrap();
+    assert!(
+        base.store.insert_session(&Entry { room: Some(room(1)), ..Entry::of(&second, 1) }, &[]).await.unwrap().is_in()
+    );
     let new = SessionRow { stage: Stage::Live, digest: session(alice).digest, ..first.clone() };
-    let rise = Rise { old: first.digest, new: &new, epoch: 1, room: Some(room(1)) };
-    assert!(base.store.rotate_session(&rise, &[]).await.unwrap());
+    let entry = Entry { room: Some(room(1)), ..Entry::of(&new, 1) };
+    assert!(base.store.rotate_session(first.digest, &entry, &[]).await.unwrap().is_in());
     assert_eq!(live(&base, alice).await.iter().map(|row| row.id).collect::<Vec<_>>(), [first.id]);
     assert_eq!(base.store.events(0, 9).await.unwrap()[0].target, Some(second.id.to_string()));
 }
@@ -150,17 +165,19 @@ async fn the_one_that_rises_stays_though_it_began_first(base: Arc<Base>) {
 async fn a_sign_in_under_way_makes_no_room(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
     for _ in 0..2 {
-        base.store.insert_session(&session(alice), 1, None, &[]).await.unwrap();
+        assert!(base.store.insert_session(&Entry::of(&session(alice), 1), &[]).await.unwrap().is_in());
     }
     let pending = SessionRow { stage: Stage::SecondFactor, ..session(alice) };
-    base.store.insert_session(&pending, 1, Some(&room(1)), &[]).await.unwrap();
+    assert!(
+        base.store.insert_session(&Entry { room: Some(room(1)), ..Entry::of(&pending, 1) }, &[]).await.unwrap().is_in()
+    );
     assert_eq!(live(&base, alice).await.len(), 2, "a password alone ends nobody's session");
 }
 
 async fn ending_a_session_happens_once_and_is_marked(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
     let row = session(alice);
-    base.store.insert_session(&row, 1, None, &[]).await.unwrap();
+    assert!(base.store.insert_session(&Entry::of(&row, 1), &[]).await.unwrap().is_in());
     let mut changes = base.store.follow_changes().await.unwrap();
     let results = at_once(20, |_| {
         let (base, id) = (Arc::clone(&base), row.id);
@@ -177,7 +194,7 @@ async fn all_sessions_of_a_user_end_but_the_one_to_keep(base: Arc<Base>) {
     let bob = store_user(&base.store, "bob").await;
     let kept = session(alice);
     for row in [&kept, &session(alice), &session(alice), &session(bob)] {
-        base.store.insert_session(row, 1, None, &[]).await.unwrap();
+        assert!(base.store.insert_session(&Entry::of(row, 1), &[]).await.unwrap().is_in());
     }
     assert_eq!(base.store.end_sessions_of(alice, Some(kept.id), &[]).await.unwrap(), 2);
     assert_eq!(base.store.sessions(Some(alice)).await.unwrap().len(), 1);
@@ -188,7 +205,7 @@ async fn all_sessions_of_a_user_end_but_the_one_to_keep(base: Arc<Base>) {
 async fn last_seen_moves_forward_only(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
     let row = session(alice);
-    base.store.insert_session(&row, 1, None, &[]).await.unwrap();
+    assert!(base.store.insert_session(&Entry::of(&row, 1), &[]).await.unwrap().is_in());
     let later = NOW.plus(minutes(5));
     base.store.touch_sessions(&[(row.id, later), (SessionId(crate::made::id()), later)]).await.unwrap();
     base.store.touch_sessions(&[(row.id, NOW)]).await.unwrap();
@@ -204,7 +221,7 @@ async fn sess_2_dead_sessions_are_deleted_and_named(base: Arc<Base>) {
     idle.last_seen = NOW.minus(minutes(16));
     let live = session(alice);
     for row in [&over, &idle, &live] {
-        base.store.insert_session(row, 1, None, &[]).await.unwrap();
+        assert!(base.store.insert_session(&Entry::of(row, 1), &[]).await.unwrap().is_in());
     }
     assert_eq!(base.store.delete_dead_sessions(NOW, None).await.unwrap(), [over.id]);
     assert_eq!(base.store.delete_dead_sessions(NOW, Some(NOW.minus(minutes(15)))).await.unwrap(), [idle.id]);
@@ -213,30 +230,33 @@ async fn sess_2_dead_sessions_are_deleted_and_named(base: Arc<Base>) {
 
 async fn a_session_needs_its_user(base: Arc<Base>) {
     let nobody = vantail::identity::UserId(crate::made::id());
-    let refused = base.store.insert_session(&session(nobody), 1, None, &[]).await;
-    assert!(!refused.unwrap());
+    let refused = base.store.insert_session(&Entry::of(&session(nobody), 1), &[]).await;
+    assert_eq!(refused.unwrap(), Entered::Overtaken);
 }
 
 async fn sess_3_a_sign_in_that_overlaps_a_reset_does_not_survive_it(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
     let mut pending = session(alice);
     pending.stage = Stage::SecondFactor;
-    assert!(base.store.insert_session(&pending, 1, None, &[]).await.unwrap());
+    assert!(base.store.insert_session(&Entry::of(&pending, 1), &[]).await.unwrap().is_in());
     let read = base.store.user(alice).await.unwrap().unwrap();
     let reset = UserChange { raise_epoch: true, ..UserChange::default() };
     base.store.change_user(alice, &reset, NOW, &[]).await.unwrap();
-    assert!(!base.store.insert_session(&session(alice), read.epoch, None, &[event("login")]).await.unwrap());
-    let rise = Rise { old: pending.digest, new: &session(alice), epoch: read.epoch, room: None };
-    assert!(!base.store.rotate_session(&rise, &[event("login")]).await.unwrap());
+    assert!(
+        !base.store.insert_session(&Entry::of(&session(alice), read.epoch), &[event("login")]).await.unwrap().is_in()
+    );
+    let new = session(alice);
+    let entry = Entry::of(&new, read.epoch);
+    assert!(!base.store.rotate_session(pending.digest, &entry, &[event("login")]).await.unwrap().is_in());
     let left: Vec<SessionId> = base.store.sessions(Some(alice)).await.unwrap().iter().map(|row| row.id).collect();
     assert_eq!((left, base.store.events(0, 9).await.unwrap().len()), (vec![pending.id], 0));
-    assert!(base.store.insert_session(&session(alice), read.epoch + 1, None, &[]).await.unwrap());
+    assert!(base.store.insert_session(&Entry::of(&session(alice), read.epoch + 1), &[]).await.unwrap().is_in());
 }
 
 /// A sign-in of `user` that is to change its temporary password, and what it becomes.
 async fn changing(base: &Base, user: vantail::identity::UserId) -> (SessionRow, SessionRow) {
     let begun = SessionRow { stage: Stage::ChangePassword, ..session(user) };
-    assert!(base.store.insert_session(&begun, 1, None, &[]).await.unwrap());
+    assert!(base.store.insert_session(&Entry::of(&begun, 1), &[]).await.unwrap().is_in());
     let becomes = SessionRow { stage: Stage::Live, digest: session(user).digest, ..begun.clone() };
     (begun, becomes)
 }
@@ -244,17 +264,20 @@ async fn changing(base: &Base, user: vantail::identity::UserId) -> (SessionRow, 
 async fn a_temporary_password_is_changed_only_while_it_is_the_one_it_was(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
     let (begun, becomes) = changing(&base, alice).await;
-    let rise = Rise { old: begun.digest, new: &becomes, epoch: 1, room: None };
+    let change = async |epoch| {
+        let entry = Entry::of(&becomes, epoch);
+        let told = [event("password.changed")];
+        base.store.change_password(begun.digest, &entry, "$argon2id$own", NOW, &told).await.unwrap()
+    };
     // The administrator's reset comes in between.
     assert!(base.store.set_password(alice, "$argon2id$reset", true, NOW, &[]).await.unwrap());
-    assert!(!base.store.change_password(&rise, "$argon2id$own", NOW, &[event("password.changed")]).await.unwrap());
+    assert_eq!(change(1).await, Entered::Overtaken);
     let row = base.store.user(alice).await.unwrap().unwrap();
     assert_eq!((row.password_hash.as_deref(), row.password_must_change), (Some("$argon2id$reset"), true));
     assert!(base.store.sessions(Some(alice)).await.unwrap().is_empty());
 
     // A session that was ended changes nothing, though the user is the one that was read.
-    let ended = Rise { epoch: row.epoch, ..rise };
-    assert!(!base.store.change_password(&ended, "$argon2id$own", NOW, &[event("password.changed")]).await.unwrap());
+    assert_eq!(change(row.epoch).await, Entered::Overtaken);
     let row = base.store.user(alice).await.unwrap().unwrap();
     assert_eq!((row.password_hash.as_deref(), row.epoch), (Some("$argon2id$reset"), 2));
     assert!(base.store.events(0, 9).await.unwrap().is_empty());
@@ -267,10 +290,10 @@ async fn a_temporary_password_is_changed_once_of_many_at_once(base: Arc<Base>) {
         let (base, old) = (Arc::clone(&base), begun.digest);
         async move {
             let new = session(alice);
-            let rise = Rise { old, new: &new, epoch: 1, room: None };
             let hash = format!("$argon2id${number}");
-            let changed = base.store.change_password(&rise, &hash, NOW, &[event("password.changed")]).await;
-            changed.unwrap().then_some((hash, new.id))
+            let told = [event("password.changed")];
+            let changed = base.store.change_password(old, &Entry::of(&new, 1), &hash, NOW, &told).await;
+            changed.unwrap().is_in().then_some((hash, new.id))
         }
     })
     .await;
@@ -288,22 +311,28 @@ async fn a_temporary_password_begins_one_session_of_many_at_once(base: Arc<Base>
         let base = Arc::clone(&base);
         async move {
             let row = SessionRow { stage: Stage::ChangePassword, ..session(alice) };
-            base.store.insert_session(&row, 2, None, &[event("login.password")]).await.unwrap()
+            base.store.insert_session(&Entry::of(&row, 2), &[event("login.password")]).await.unwrap()
         }
     })
     .await;
-    assert_eq!(results.into_iter().filter(|begun| *begun).count(), 1);
+    assert_eq!(results.into_iter().filter(|begun| begun.is_in()).count(), 1);
     assert_eq!(base.store.sessions(Some(alice)).await.unwrap().len(), 1);
     assert_eq!(base.store.events(0, 100).await.unwrap().len(), 1);
     assert!(base.store.user(alice).await.unwrap().unwrap().password_spent);
 
     assert!(base.store.set_password(alice, "$argon2id$another", true, NOW, &[]).await.unwrap());
     let (begun, becomes) = (session(alice), session(alice));
-    assert!(base.store.insert_session(&begun, 3, None, &[]).await.unwrap(), "another one begins another sign-in");
-    let rise = Rise { old: begun.digest, new: &becomes, epoch: 3, room: None };
-    assert!(base.store.change_password(&rise, "$argon2id$own", NOW, &[]).await.unwrap());
+    assert!(
+        base.store.insert_session(&Entry::of(&begun, 3), &[]).await.unwrap().is_in(),
+        "another one begins another sign-in"
+    );
+    let entry = Entry::of(&becomes, 3);
+    assert!(base.store.change_password(begun.digest, &entry, "$argon2id$own", NOW, &[]).await.unwrap().is_in());
     for _ in 0..2 {
-        assert!(base.store.insert_session(&session(alice), 4, None, &[]).await.unwrap(), "their own works each time");
+        assert!(
+            base.store.insert_session(&Entry::of(&session(alice), 4), &[]).await.unwrap().is_in(),
+            "their own works each time"
+        );
     }
 }
 
@@ -311,10 +340,10 @@ async fn a_changed_temporary_password_ends_the_others_and_raises_the_epoch(base:
     let alice = store_user(&base.store, "alice").await;
     let (begun, becomes) = changing(&base, alice).await;
     let other = session(alice);
-    base.store.insert_session(&other, 1, None, &[]).await.unwrap();
+    assert!(base.store.insert_session(&Entry::of(&other, 1), &[]).await.unwrap().is_in());
     let mut changes = base.store.follow_changes().await.unwrap();
-    let rise = Rise { old: begun.digest, new: &becomes, epoch: 1, room: None };
-    assert!(base.store.change_password(&rise, "$argon2id$own", NOW, &[]).await.unwrap());
+    let entry = Entry::of(&becomes, 1);
+    assert!(base.store.change_password(begun.digest, &entry, "$argon2id$own", NOW, &[]).await.unwrap().is_in());
     let row = base.store.user(alice).await.unwrap().unwrap();
     assert_eq!((row.password_must_change, row.password_set_at, row.epoch), (false, Some(NOW), 2));
     assert_eq!(live(&base, alice).await.iter().map(|row| row.digest).collect::<Vec<_>>(), [becomes.digest]);
@@ -330,10 +359,13 @@ async fn mfa_4_a_sign_in_that_overlaps_an_enrolment_needs_the_factor(base: Arc<B
     row.second_factor_at = None;
     let factor = factor(alice);
     base.store.put_second_factor(&factor).await.unwrap();
-    assert!(base.store.insert_session(&row, 1, None, &[]).await.unwrap(), "an enrolment under way is no factor yet");
+    assert!(
+        base.store.insert_session(&Entry::of(&row, 1), &[]).await.unwrap().is_in(),
+        "an enrolment under way is no factor yet"
+    );
     base.store.confirm_second_factor(factor.id, 1, NOW, &[]).await.unwrap();
     let mut late = session(alice);
     late.second_factor_at = None;
-    assert!(!base.store.insert_session(&late, 1, None, &[]).await.unwrap());
-    assert!(base.store.insert_session(&session(alice), 1, None, &[]).await.unwrap(), "with the factor");
+    assert!(!base.store.insert_session(&Entry::of(&late, 1), &[]).await.unwrap().is_in());
+    assert!(base.store.insert_session(&Entry::of(&session(alice), 1), &[]).await.unwrap().is_in(), "with the factor");
 }

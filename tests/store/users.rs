@@ -5,6 +5,7 @@ use std::sync::Arc;
 use vantail::identity::{Right, UserState};
 use vantail::store::StoreError;
 use vantail::store::changes::Change;
+use vantail::store::entering::Entry;
 use vantail::store::users::UserChange;
 
 use crate::base::{Base, at_once, both, keyring};
@@ -139,7 +140,7 @@ async fn what_is_not_named_in_a_change_stays(base: Arc<Base>) {
 async fn a_change_that_ends_sessions_ends_them_all_and_says_so(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
     let own = session(alice);
-    base.store.insert_session(&own, 1, None, &[]).await.unwrap();
+    assert!(base.store.insert_session(&Entry::of(&own, 1), &[]).await.unwrap().is_in());
     let mut changes = base.store.follow_changes().await.unwrap();
     let change = UserChange { end_sessions: true, ..UserChange::default() };
     assert!(base.store.change_user(alice, &change, NOW, &[]).await.unwrap());
@@ -193,14 +194,12 @@ async fn an_administrator_whose_time_is_over_does_not_count(base: Arc<Base>) {
 async fn a_new_password_ends_all_sessions_and_raises_the_epoch(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
     for row in [session(alice), session(alice)] {
-        base.store.insert_session(&row, 1, None, &[]).await.unwrap();
+        assert!(base.store.insert_session(&Entry::of(&row, 1), &[]).await.unwrap().is_in());
     }
     assert!(base.store.set_password(alice, "$argon2id$new", true, NOW, &[event("password.set")]).await.unwrap());
     let row = base.store.user(alice).await.unwrap().unwrap();
     assert_eq!((row.password_hash.as_deref(), row.password_must_change, row.epoch), (Some("$argon2id$new"), true, 2));
     assert!(base.store.sessions(Some(alice)).await.unwrap().is_empty());
-    base.store.mark_login(alice, NOW).await.unwrap();
-    assert_eq!(base.store.user(alice).await.unwrap().unwrap().last_login_at, Some(NOW));
 }
 
 async fn a_hash_is_replaced_only_while_it_is_the_old_one(base: Arc<Base>) {

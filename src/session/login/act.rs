@@ -9,6 +9,7 @@ use crate::secret::SecretText;
 use crate::session::login::progress::{PENDING, Proven};
 use crate::session::{Browser, Login, LoginError, Step};
 use crate::store::Store;
+use crate::store::entering::Settled;
 use crate::store::sessions::{SessionRow, Stage};
 use crate::store::users::UserRow;
 use crate::time::Timestamp;
@@ -170,13 +171,13 @@ impl<'a> Act<'a> {
 // === impl Try ===
 
 impl Try {
-    /// Right, with more to come, or not looked at.
+    /// Not looked at, or right and begins nothing.
     pub(super) async fn give_back(self, store: &Store) -> Result<(), LoginError> {
         Ok(self.attempt.give_back(store).await?)
     }
 
-    /// Right, and in.
-    pub(super) async fn redeem(self, store: &Store) -> Result<(), LoginError> {
-        Ok(self.attempt.redeem(store).await?)
+    /// What a session that this try opens makes of it.
+    pub(super) fn settled(&self, signed_in: bool) -> Option<Settled> {
+        self.attempt.settled(signed_in)
     }
 }

@@ -5,6 +5,7 @@ use crate::identity::Amr;
 use crate::secret::SecretText;
 use crate::session::login::act::Act;
 use crate::session::login::factor::with_otp;
+use crate::session::login::progress::With;
 use crate::session::{LoginError, NewPasswordFault, Proof, Step};
 use crate::store::sessions::{SessionRow, Stage};
 use crate::store::users::UserRow;
@@ -17,8 +18,11 @@ impl Act<'_> {
         let reserved = self.reserve(row.user.id).await?;
         let mut reserved = self.checked(reserved, &proof.password, row.password_hash.clone()).await?;
         let enrolled = self.store().second_factors(row.user.id).await?.iter().any(|own| own.confirmed_at.is_some());
+        let mut with = With::default();
         if enrolled {
-            reserved = self.code_used(reserved, session, proof.code.as_deref().unwrap_or_default()).await?;
+            let given = proof.code.as_deref().unwrap_or_default();
+            let (still, right) = self.right_code(reserved, session, given).await?;
+            (reserved, with) = (still, With::code(right));
         }
         let now = self.now();
         let amr = if enrolled { with_otp(&[Amr::Pwd]) } else { vec![Amr::Pwd] };
@@ -26,9 +30,8 @@ impl Act<'_> {
         let proven_again = |next: &mut SessionRow| {
             (next.amr, next.auth_time, next.second_factor_at) = (amr, now, enrolled.then_some(now));
         };
-        let step = self.advance(session, &row, proven_again, vec![event]).await?;
-        reserved.redeem(self.store()).await?;
-        Ok(step)
+        let with = with.settling(reserved.settled(true)).telling(event);
+        self.advance_or_refuse(reserved, session, &row, proven_again, with).await
     }
 
     /// The new password, for a pending session of stage `ChangePassword` (any other: `Over`). All other sessions of the
@@ -44,13 +47,10 @@ impl Act<'_> {
         }
         self.check_new(&new)?;
         let hash = self.new_hash(&row, new).await?;
-        let Some((step, stage)) = self.advance_with_password(session, &row, &hash).await? else {
-            return self.overtaken(&row).await;
-        };
-        if stage == Stage::Live {
-            self.arrived(&row).await?;
+        match self.advance_with_password(session, &row, &hash).await? {
+            Some(step) => Ok(step),
+            None => self.overtaken(&row).await,
         }
-        Ok(step)
     }
 
     /// Somebody else was first, an administrator's reset most of all: theirs stands. Where the password is no longer a

@@ -6,10 +6,12 @@ use crate::account::totp::{Enrolment, matching_step};
 use crate::identity::Amr;
 use crate::secret::{framed, sha256};
 use crate::session::login::act::{Act, Try};
-use crate::session::login::progress::{PENDING, Proven, next_stage};
+use crate::session::login::progress::{PENDING, Proven, With, next_stage};
 use crate::session::{LoginError, Step};
+use crate::store::entering::Code;
 use crate::store::second_factors::SecondFactorRow;
 use crate::store::sessions::{SessionRow, Stage};
+use crate::store::users::UserRow;
 use crate::time::Timestamp;
 
 /// The id of the enrolment a session asks for. It is made of the session and of its last proof, so that nobody confirms a
@@ -50,13 +52,12 @@ impl Act<'_> {
     pub async fn second_factor(&self, pending: &SessionRow, code: &str) -> Result<Step, LoginError> {
         let row = self.user_of(pending, &[Stage::SecondFactor]).await?;
         let reserved = self.reserve(row.user.id).await?;
-        let reserved = self.code_used(reserved, pending, code).await?;
+        let (reserved, right) = self.right_code(reserved, pending, code).await?;
         let proven = Proven { amr: with_otp(&pending.amr), second_factor_at: Some(self.now()) };
         let stage = next_stage(&row, self.security, true, &proven);
         let event = self.event("login.second-factor", "ok", row.user.id).on(pending.id.to_string());
-        let step = self.advance(pending, &row, |next| proven.enter(stage, next), vec![event]).await?;
-        self.settle(&row, stage, reserved).await?;
-        Ok(step)
+        let with = With::code(right).settling(reserved.settled(stage == Stage::Live)).telling(event);
+        self.advance_or_refuse(reserved, pending, &row, |next| proven.enter(stage, next), with).await
     }
 
     /// A code alone, in a live session with one factor or a stale one: it proves the factor, not the whole sign-in, so that
@@ -64,12 +65,11 @@ impl Act<'_> {
     pub async fn step_up(&self, session: &SessionRow, code: &str) -> Result<Step, LoginError> {
         let row = self.user_of(session, &[Stage::Live]).await?;
         let reserved = self.reserve(row.user.id).await?;
-        let reserved = self.code_used(reserved, session, code).await?;
+        let (reserved, right) = self.right_code(reserved, session, code).await?;
         let proven = Proven { amr: with_otp(&session.amr), second_factor_at: Some(self.now()) };
         let event = self.event("login.step-up", "ok", row.user.id).on(session.id.to_string());
-        let step = self.advance(session, &row, |next| proven.enter(Stage::Live, next), vec![event]).await?;
-        reserved.give_back(self.store()).await?;
-        Ok(step)
+        let with = With::code(right).settling(reserved.settled(false)).telling(event);
+        self.advance_or_refuse(reserved, session, &row, |next| proven.enter(Stage::Live, next), with).await
     }
 
     /// The first right code: active from now on. A pending session becomes live; a live one gets its second factor. All
@@ -81,17 +81,14 @@ impl Act<'_> {
             return Err(LoginError::Over);
         }
         let Some((factor, step)) = self.first_code(session, code).await? else { return Err(LoginError::Refused) };
-        let event = self.event("second-factor.enrolled", "ok", row.user.id).on(factor.id.to_string());
-        if !self.store().confirm_second_factor(factor.id, step, self.now(), &[event]).await? {
-            return Err(LoginError::Over);
-        }
-        self.end_others(session, "a second factor was enrolled").await?;
         let proven = Proven { amr: with_otp(&session.amr), second_factor_at: Some(self.now()) };
-        let entered = self.advance(session, &row, |next| proven.enter(Stage::Live, next), Vec::new()).await?;
-        if session.stage == Stage::Enrol {
-            self.arrived(&row).await?;
-        }
-        Ok(entered)
+        let with = With::code(Code::Enrols { factor: factor.id, step, at: self.now() })
+            .settling((session.stage == Stage::Enrol).then(|| self.settled_without_try(&row)))
+            .telling(self.event("second-factor.enrolled", "ok", row.user.id).on(factor.id.to_string()))
+            .telling(self.event("session.ended", "ok", row.user.id).on("all others").with("reason", ENROLLED));
+        let entered = self.advance(session, &row, |next| proven.enter(Stage::Live, next), with).await?;
+        self.login.sessions.forget_user(row.user.id);
+        entered.ok_or(LoginError::Over)
     }
 
     /// This session's unconfirmed enrolment and the step the code is right for.
@@ -105,29 +102,47 @@ impl Act<'_> {
         Ok(step.map(|step| (row, step)))
     }
 
-    /// Uses the code of a confirmed factor, once for all who hold it (RFC 6238 section 5.2); wrong or used: refused.
-    pub(super) async fn code_used(&self, reserved: Try, session: &SessionRow, code: &str) -> Result<Try, LoginError> {
+    /// The use of the code of a confirmed factor; wrong or used: refused. It is used by the session it opens, once for all
+    /// who hold it.
+    pub(super) async fn right_code(
+        &self,
+        reserved: Try,
+        session: &SessionRow,
+        code: &str,
+    ) -> Result<(Try, Code), LoginError> {
         for row in self.store().second_factors(session.user).await? {
             if row.confirmed_at.is_none() {
                 continue;
             }
-            if let Some(step) = matching_step(&self.login.accounts.keyring, &row, code, self.now())?
-                && self.store().use_step(row.id, step).await?
-            {
-                return Ok(reserved);
+            let step = matching_step(&self.login.accounts.keyring, &row, code, self.now())?;
+            if let Some(step) = step {
+                return Ok((reserved, Code::Used { factor: row.id, step }));
             }
         }
-        self.refuse(reserved, "wrong or used code").await
+        self.refuse(reserved, WRONG_CODE).await
     }
 
-    /// Ends all other sessions of the user.
-    pub(super) async fn end_others(&self, session: &SessionRow, reason: &'static str) -> Result<(), LoginError> {
-        let event = self.event("session.ended", "ok", session.user).on("all others").with("reason", reason);
-        self.store().end_sessions_of(session.user, Some(session.id), &[event]).await?;
-        self.login.sessions.forget_user(session.user);
-        Ok(())
+    /// Puts a session of more level in the place of `session`, if the code is used by nobody else at this moment.
+    pub(super) async fn advance_or_refuse(
+        &self,
+        reserved: Try,
+        session: &SessionRow,
+        row: &UserRow,
+        change: impl FnOnce(&mut SessionRow),
+        with: With,
+    ) -> Result<Step, LoginError> {
+        match self.advance(session, row, change, with).await? {
+            Some(step) => Ok(step),
+            None => self.refuse(reserved, WRONG_CODE).await,
+        }
     }
 }
+
+/// What the trail says of a code that opened nothing.
+const WRONG_CODE: &str = "wrong or used code";
+
+/// What the trail says of the sessions that end with an enrolment.
+const ENROLLED: &str = "a second factor was enrolled";
 
 /// The proofs, the code among them.
 pub(super) fn with_otp(amr: &[Amr]) -> Vec<Amr> {

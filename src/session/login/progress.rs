@@ -12,7 +12,7 @@ use crate::secret::SessionToken;
 use crate::session::login::act::{Act, Try};
 use crate::session::{Login, LoginError, Step, signed_in};
 use crate::store::StoreError;
-use crate::store::entering::{Rise, Room};
+use crate::store::entering::{Code, Entered, Entry, Room, Settled};
 use crate::store::sessions::{SessionRow, Stage};
 use crate::store::users::UserRow;
 use crate::time::Timestamp;
@@ -27,6 +27,14 @@ const LONGEST_USER_AGENT: usize = 200;
 pub(super) struct Proven {
     pub(super) amr: Vec<Amr>,
     pub(super) second_factor_at: Option<Timestamp>,
+}
+
+/// What goes with a session that rises: all of it becomes true with that session, or none.
+#[derive(Default)]
+pub(super) struct With {
+    code: Option<Code>,
+    tries: Option<Settled>,
+    events: Vec<NewEvent>,
 }
 
 /// What is still missing, the most urgent first: a thief of a temporary password gets no further than its owner's second
@@ -66,36 +74,44 @@ impl Act<'_> {
         if stage == Stage::Live {
             events.push(self.signed_in_event(&session));
         }
-        if !self.store().insert_session(&session, row.epoch, self.room(row).as_ref(), &events).await? {
+        let entry = Entry {
+            tries: reserved.settled(stage == Stage::Live),
+            signed_in_at: (stage == Stage::Live).then(|| self.now()),
+            ..self.entry(row, &session)
+        };
+        if !self.store().insert_session(&entry, &events).await?.is_in() {
             return self
                 .refuse(reserved, "the account was changed, or its temporary password used, during the sign-in")
                 .await;
         }
-        self.settle(row, stage, reserved).await?;
         self.forget_those_that_made_room(&session);
         Ok(step(token, &session, row.user.clone()))
     }
 
     /// Puts a session of more level, under a new token, in the place of `session`. Over when that is gone, or when the user
-    /// was changed since `row` was read.
+    /// was changed since `row` was read; nothing when its code was used by another.
     pub(super) async fn advance(
         &self,
         session: &SessionRow,
         row: &UserRow,
         change: impl FnOnce(&mut SessionRow),
-        mut events: Vec<NewEvent>,
-    ) -> Result<Step, LoginError> {
+        with: With,
+    ) -> Result<Option<Step>, LoginError> {
         let (token, next) = self.raised(session, change);
+        let With { code, tries, mut events } = with;
         if arrives(session, &next) {
             events.push(self.signed_in_event(&next));
         }
-        let rise = Rise { old: session.digest, new: &next, epoch: row.epoch, room: self.room(row) };
-        if !self.store().rotate_session(&rise, &events).await? {
-            return Err(LoginError::Over);
+        let signed_in_at = arrives(session, &next).then(|| self.now());
+        let entry = Entry { code, tries, signed_in_at, ..self.entry(row, &next) };
+        match self.store().rotate_session(session.digest, &entry, &events).await? {
+            Entered::In => {}
+            Entered::CodeUsed => return Ok(None),
+            Entered::Overtaken => return Err(LoginError::Over),
         }
         self.login.sessions.forget(session.id);
         self.forget_those_that_made_room(&next);
-        Ok(step(token, &next, row.user.clone()))
+        Ok(Some(step(token, &next, row.user.clone())))
     }
 
     /// Puts the user's own password in the place of the temporary one, and the session at what comes next, in one step;
@@ -105,7 +121,7 @@ impl Act<'_> {
         session: &SessionRow,
         row: &UserRow,
         hash: &str,
-    ) -> Result<Option<(Step, Stage)>, LoginError> {
+    ) -> Result<Option<Step>, LoginError> {
         let settled = UserRow { password_must_change: false, ..row.clone() };
         let proven = Proven { amr: session.amr.clone(), second_factor_at: session.second_factor_at };
         let stage = next_stage(&settled, self.security, session.second_factor_at.is_some(), &proven);
@@ -114,12 +130,23 @@ impl Act<'_> {
         if arrives(session, &next) {
             events.push(self.signed_in_event(&next));
         }
-        let rise = Rise { old: session.digest, new: &next, epoch: row.epoch, room: None };
-        if !self.store().change_password(&rise, hash, self.now(), &events).await? {
+        // All others end: nothing has to make room.
+        let entry = Entry {
+            room: None,
+            tries: arrives(session, &next).then(|| self.settled_without_try(row)),
+            signed_in_at: arrives(session, &next).then(|| self.now()),
+            ..self.entry(row, &next)
+        };
+        if !self.store().change_password(session.digest, &entry, hash, self.now(), &events).await?.is_in() {
             return Ok(None);
         }
         self.login.sessions.forget_user(row.user.id);
-        Ok(Some((step(token, &next, row.user.clone()), stage)))
+        Ok(Some(step(token, &next, row.user.clone())))
+    }
+
+    /// `session`, entering with nothing beside it.
+    fn entry<'s>(&self, row: &UserRow, session: &'s SessionRow) -> Entry<'s> {
+        Entry { room: self.room(row), ..Entry::of(session, row.epoch) }
     }
 
     /// What `session` becomes by `change`, and the token for it. One that goes live has its whole lifetime before it.
@@ -134,21 +161,10 @@ impl Act<'_> {
         (token, next)
     }
 
-    /// Consumes the try: in, the counter goes; with more to come, this try alone.
-    pub(super) async fn settle(&self, row: &UserRow, stage: Stage, reserved: Try) -> Result<(), LoginError> {
-        if stage == Stage::Live {
-            self.store().mark_login(row.user.id, self.now()).await?;
-            reserved.redeem(self.store()).await
-        } else {
-            reserved.give_back(self.store()).await
-        }
-    }
-
-    /// In, by a step that took no try because nothing is guessed at it: the counter goes. A lock in force keeps its end
-    /// (AUTH-7): it is there for guesses at the name, and those may go on.
-    pub(super) async fn arrived(&self, row: &UserRow) -> Result<(), LoginError> {
-        self.store().mark_login(row.user.id, self.now()).await?;
-        Ok(Attempt::forget(self.store(), &Subject::user(row.user.id), self.now()).await?)
+    /// What becomes of the tries when somebody is in by a step that took none because nothing is guessed at it: the counter
+    /// goes. A lock in force keeps its end (AUTH-7): it is there for guesses at the name, and those may go on.
+    pub(super) fn settled_without_try(&self, row: &UserRow) -> Settled {
+        Attempt::settled_without(Subject::user(row.user.id), self.now())
     }
 
     /// The step at which the sign-in is that a spent temporary password began, when this browser holds it: whoever sends
@@ -208,6 +224,26 @@ impl Act<'_> {
             user_agent: self.browser.user_agent.chars().take(LONGEST_USER_AGENT).collect(),
         };
         (token, row)
+    }
+}
+
+// === impl With ===
+
+impl With {
+    /// A code that is used by it.
+    pub(super) fn code(code: Code) -> Self {
+        Self { code: Some(code), ..Self::default() }
+    }
+
+    /// And tries that are settled.
+    pub(super) fn settling(self, tries: Option<Settled>) -> Self {
+        Self { tries, ..self }
+    }
+
+    /// And an event, after the others.
+    pub(super) fn telling(mut self, event: NewEvent) -> Self {
+        self.events.push(event);
+        self
     }
 }
 

@@ -4,6 +4,11 @@
 //! in the audit trail, in a document for programs, as a key of the texts. `words!` writes the enum and its words in one place,
 //! with all variants by name, so that a test can walk over every one of them and miss none.
 
+/// A word that is none of those expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a word this version knows")]
+pub struct UnknownWord;
+
 macro_rules! words {
     ($(#[$about:meta])* $visible:vis enum $name:ident { $($(#[$one:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$about])*
@@ -31,10 +36,10 @@ macro_rules! words {
         }
 
         impl std::str::FromStr for $name {
-            type Err = crate::identity::UnknownWord;
+            type Err = crate::words::UnknownWord;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::ALL.iter().copied().find(|word| word.as_str() == text).ok_or(crate::identity::UnknownWord)
+                Self::ALL.iter().copied().find(|word| word.as_str() == text).ok_or(crate::words::UnknownWord)
             }
         }
 

@@ -13,7 +13,7 @@ use vantail::policy::decide::reports;
 use vantail::policy::explain::explain;
 use vantail::policy::probe::{NoProbe, Probe, caller, person};
 use vantail::policy::{
-    BodyFacts, CanonicalTarget, Decision, Facts, Policy, Refusal, cases, decide, decide_confirmed, lint, load,
+    BodyFacts, CanonicalTarget, Changed, Decision, Facts, Policy, Refusal, cases, decide, decide_confirmed, lint, load,
 };
 use vantail::time::Timestamp;
 
@@ -320,14 +320,14 @@ fn a_confirmed_operation_needs_its_own_rule_and_its_requesters_groups_and_nothin
     assert_eq!(permit.rule().name, "held");
     let refused =
         |requester, version: &str| decide_confirmed(&held.site, &held.facts(), &requester, version, NOW).unwrap_err();
-    assert_eq!(refused(requester(&[]), &rule.version), "requester_not_allowed");
-    assert_eq!(refused(requester(&admins), "another"), "rule_changed");
+    assert_eq!(refused(requester(&[]), &rule.version), Changed::RequesterNotAllowed);
+    assert_eq!(refused(requester(&admins), "another"), Changed::Rule);
     let mut disabled = (*requester(&admins)).clone();
     disabled.user = std::sync::Arc::new(vantail::identity::User {
         state: vantail::identity::UserState::Disabled,
         ..person("alice", &admins)
     });
-    assert_eq!(refused(std::sync::Arc::new(disabled), &rule.version), "requester_not_allowed");
+    assert_eq!(refused(std::sync::Arc::new(disabled), &rule.version), Changed::RequesterNotAllowed);
 }
 
 #[test]

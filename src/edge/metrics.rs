@@ -15,10 +15,13 @@ use prometheus_client::registry::Registry;
 
 use super::access_log::{Outcome, Verdict};
 
-/// All counters. Cheap to clone.
+/// All counters. Cheap to clone: every request holds them.
 #[derive(Debug, Clone)]
-pub struct Metrics {
-    registry: Arc<RwLock<Registry>>,
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: RwLock<Registry>,
     requests: Family<Labels, Counter>,
     durations: Family<SiteLabel, Histogram, fn() -> Histogram>,
 }
@@ -60,7 +63,7 @@ impl Default for Metrics {
             "From the request's head to the end of the answer",
             durations.clone(),
         );
-        Self { registry: Arc::new(RwLock::new(registry)), requests, durations }
+        Self(Arc::new(Inner { registry: RwLock::new(registry), requests, durations }))
     }
 }
 
@@ -76,20 +79,20 @@ impl Metrics {
     }
 
     fn show(&self, reading: Reading) {
-        self.registry.write().unwrap_or_else(PoisonError::into_inner).register_collector(Box::new(reading));
+        self.0.registry.write().unwrap_or_else(PoisonError::into_inner).register_collector(Box::new(reading));
     }
 
     /// Counts a request.
     pub(super) fn count(&self, site: &str, verdict: Verdict, outcome: Outcome) {
         let labels = Labels { site: site.to_owned(), decision: verdict.as_str(), status: status_class(outcome.status) };
-        self.requests.get_or_create(&labels).inc();
-        self.durations.get_or_create(&SiteLabel { site: site.to_owned() }).observe(outcome.took.as_secs_f64());
+        self.0.requests.get_or_create(&labels).inc();
+        self.0.durations.get_or_create(&SiteLabel { site: site.to_owned() }).observe(outcome.took.as_secs_f64());
     }
 
     /// Everything, as text.
     pub(super) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        encode(&mut text, &self.registry.read().unwrap_or_else(PoisonError::into_inner))?;
+        encode(&mut text, &self.0.registry.read().unwrap_or_else(PoisonError::into_inner))?;
         Ok(text)
     }
 }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::time::Timestamp;
+use crate::words::UnknownWord;
 
 /// A user's id: a UUID (version 7), stable for life. The `sub` of every assertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,14 +47,14 @@ pub enum Right {
     Auditor,
 }
 
-/// How a session was proven, as in the `amr` claim (RFC 8176 where it has a name for it).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Amr {
-    /// A password.
-    Pwd,
-    /// A one-time code.
-    Otp,
+words! {
+    /// How a session was proven, as in the `amr` claim (RFC 8176 where it has a name for it).
+    pub enum Amr {
+        /// A password.
+        Pwd = "pwd",
+        /// A one-time code.
+        Otp = "otp",
+    }
 }
 
 /// What is known of a user wherever they act. A snapshot: whoever decides reads it fresh, or from a cache that is told
@@ -82,14 +83,14 @@ pub struct User {
     pub valid_until: Option<Timestamp>,
 }
 
-/// Whether a user may act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UserState {
-    /// May sign in.
-    Active,
-    /// Switched off by an administrator.
-    Disabled,
+words! {
+    /// Whether a user may act.
+    pub enum UserState {
+        /// May sign in.
+        Active = "active",
+        /// Switched off by an administrator.
+        Disabled = "disabled",
+    }
 }
 
 /// A user in a live session.
@@ -215,52 +216,3 @@ impl FromStr for Right {
         <Self as clap::ValueEnum>::from_str(text, false).map_err(|_| UnknownWord)
     }
 }
-
-impl Amr {
-    /// As the claim and the store write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pwd => "pwd",
-            Self::Otp => "otp",
-        }
-    }
-}
-
-impl FromStr for Amr {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "pwd" => Ok(Self::Pwd),
-            "otp" => Ok(Self::Otp),
-            _ => Err(UnknownWord),
-        }
-    }
-}
-
-impl UserState {
-    /// As the store and the pages' programs write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Disabled => "disabled",
-        }
-    }
-}
-
-impl FromStr for UserState {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "active" => Ok(Self::Active),
-            "disabled" => Ok(Self::Disabled),
-            _ => Err(UnknownWord),
-        }
-    }
-}
-
-/// A word that is none of those expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a word this version knows")]
-pub struct UnknownWord;

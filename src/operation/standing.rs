@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::{CapturedRequest, Cause, Operations};
 use crate::identity::SignedIn;
-use crate::policy::{BodyFacts, CanonicalTarget, Facts, Hold, Permit, Policy, Rule, Site, decide_confirmed};
+use crate::policy::{BodyFacts, CanonicalTarget, Changed, Facts, Hold, Permit, Policy, Rule, Site, decide_confirmed};
 use crate::store::StoreError;
 use crate::store::operations::OperationRow;
 use crate::store::users::UserRow;
@@ -110,8 +110,12 @@ impl Standing {
             headers: &headers,
             body: BodyFacts::Read(&request.body),
         };
-        decide_confirmed(&self.site, &facts, &self.signed_in(row, request), &row.rule_version, now)
-            .map_err(|word| if word == "requester_not_allowed" { Cause::RightsLost } else { changed })
+        decide_confirmed(&self.site, &facts, &self.signed_in(row, request), &row.rule_version, now).map_err(|why| {
+            match why {
+                Changed::RequesterNotAllowed => Cause::RightsLost,
+                Changed::Rule => changed,
+            }
+        })
     }
 }
 

@@ -123,6 +123,15 @@ impl Permit {
     }
 }
 
+/// Why a request that was held is not sent as it was decided then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// Its requester would be refused now.
+    RequesterNotAllowed,
+    /// Another rule matches it, or the same with other words.
+    Rule,
+}
+
 /// Decides. `site` is one of `policy`'s own: what one generation of the policy looked up is never judged under another.
 pub fn decide(policy: &Policy, site: &Arc<Site>, facts: &Facts<'_>, caller: &Caller, now: Timestamp) -> Decision {
     debug_assert!(policy.sites.iter().any(|own| Arc::ptr_eq(own, site)), "the site is of another policy");
@@ -146,20 +155,19 @@ pub fn decide(policy: &Policy, site: &Arc<Site>, facts: &Facts<'_>, caller: &Cal
 /// version), and the requester (read fresh) must still meet `access`, `users`, `groups`; address, factors and freshness are
 /// those of the asking (H10). Called only by `operation::dispatch` with proof of the quorum.
 ///
-/// The error is a stable word: `requester_not_allowed` or `rule_changed`.
 pub fn decide_confirmed(
     site: &Arc<Site>,
     facts: &Facts<'_>,
     requester: &Arc<SignedIn>,
     rule_version: &str,
     now: Timestamp,
-) -> Result<Permit, &'static str> {
+) -> Result<Permit, Changed> {
     match Judge::new(site, facts, Asker::Earlier(requester), now).outcome() {
         Outcome::Hold(rule) if rule.version == rule_version => {
             Ok(Permit { site: Arc::clone(site), rule: Arc::clone(rule), identity: Some(Arc::clone(requester)) })
         }
-        Outcome::Refuse(Refusal::NotAllowed { .. }) => Err("requester_not_allowed"),
-        _ => Err("rule_changed"),
+        Outcome::Refuse(Refusal::NotAllowed { .. }) => Err(Changed::RequesterNotAllowed),
+        _ => Err(Changed::Rule),
     }
 }
 

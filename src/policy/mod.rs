@@ -33,7 +33,7 @@ pub mod site;
 pub mod title;
 
 pub use canonical::{CanonicalTarget, NotCanonical};
-pub use decide::{BodyFacts, Decision, Facts, Permit, Refusal, StepUp, decide, decide_confirmed};
+pub use decide::{BodyFacts, Changed, Decision, Facts, Permit, Refusal, StepUp, decide, decide_confirmed};
 pub use fault::{Fault, Warning};
 pub use networks::{NetworkSet, Networks};
 pub use rule::{Access, Hold, Rule, SelfConfirm, Title};

@@ -1,28 +1,28 @@
 //! Sessions, by digest. How they begin and rise: [`entering`](super::entering).
 
 use std::net::IpAddr;
-use std::str::FromStr;
 
 use super::audit::NewEvent;
 use super::changes::Change;
 use super::sql::{Row, Tx, without_nul};
 use super::{Store, StoreError};
-use crate::identity::{Amr, SessionId, UnknownWord, UserId};
+use crate::identity::{Amr, SessionId, UserId};
 use crate::secret::SessionDigest;
 use crate::time::Timestamp;
+use crate::words::UnknownWord;
 
-/// How far a sign-in has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// Password given, second factor still to come: opens nothing but its own page.
-    SecondFactor,
-    /// Password given, must enrol a second factor first.
-    Enrol,
-    /// Proven, but the password is a temporary one: it must be changed first. As text `change-password`.
-    ChangePassword,
-    /// Signed in.
-    Live,
+words! {
+    /// How far a sign-in has come.
+    pub enum Stage {
+        /// Password given, second factor still to come: opens nothing but its own page.
+        SecondFactor = "second-factor",
+        /// Password given, must enrol a second factor first.
+        Enrol = "enrol",
+        /// Proven, but the password is a temporary one: it must be changed first.
+        ChangePassword = "change-password",
+        /// Signed in.
+        Live = "live",
+    }
 }
 
 /// A session as stored.
@@ -218,30 +218,5 @@ impl SessionRow {
             address: row.maybe_word("address")?,
             user_agent: row.get("user_agent")?,
         })
-    }
-}
-
-// === impl Stage ===
-
-impl Stage {
-    /// As the store writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SecondFactor => "second-factor",
-            Self::Enrol => "enrol",
-            Self::ChangePassword => "change-password",
-            Self::Live => "live",
-        }
-    }
-}
-
-impl FromStr for Stage {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::SecondFactor, Self::Enrol, Self::ChangePassword, Self::Live]
-            .into_iter()
-            .find(|stage| stage.as_str() == text)
-            .ok_or(UnknownWord)
     }
 }

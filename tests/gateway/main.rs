@@ -9,6 +9,7 @@ mod support;
 mod world;
 
 mod accounts;
+mod floods;
 mod framing;
 mod headers;
 mod hold;

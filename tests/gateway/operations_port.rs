@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::support::PATIENCE;
 use crate::support::answer::Answer;
 use crate::support::client::Client;
+use crate::support::soon;
 use crate::world::World;
 
 async fn world() -> World {
@@ -109,7 +110,17 @@ async fn prometheus_can_read_the_metrics_and_the_documentation_names_them() {
     assert_eq!(metrics.value("vantail_requests_total", &of_site("forward", "2xx")), Some(1.0));
     assert_eq!(metrics.value("vantail_requests_total", &of_site("hold", "3xx")), Some(1.0));
     assert_eq!(metrics.value("vantail_password_hashes_total", ""), Some(f64::from(u32::try_from(computed).unwrap())));
-    assert_eq!(metrics.value("vantail_sessions_known", ""), Some(1.0));
+    // What the sign-in changed is told to every process, this one too: the session may be forgotten, and known again.
+    let known = async {
+        loop {
+            assert_eq!(alice.client.get("/secure/operations").await.status, 200);
+            let metrics = Exposition::read(&told(&world, "/metrics").await.text());
+            if metrics.value("vantail_sessions_known", "") == Some(1.0) {
+                break;
+            }
+        }
+    };
+    soon("a session being known", known).await;
     let families: BTreeSet<_> = metrics.samples.iter().map(|(name, _, _)| metrics.family(name)).collect();
     assert_eq!(families, metrics.types.keys().map(String::as_str).collect(), "each family has a sample");
     assert_eq!(families.len(), 5, "{families:?}");

@@ -16,8 +16,7 @@
 use crate::identity::UserId;
 use crate::policy::security::Lockout;
 use crate::secret::{Keyring, Purpose};
-use crate::store::entering::Settled;
-use crate::store::lockouts::Reserved;
+use crate::store::lockouts::{Reserved, Settled};
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
 
@@ -95,14 +94,18 @@ impl Attempt {
         if self.counted { store.give_back_try(self.subject.as_str()).await } else { Ok(()) }
     }
 
-    /// What a session that this try opens makes of it: in, the counter goes; with more to come, this try alone. Until that
-    /// session is stored the try stays counted.
-    pub fn settled(&self, signed_in: bool) -> Option<Settled> {
-        let settled = if signed_in { Settled::Clear } else { Settled::GiveBack };
-        self.counted.then(|| settled(self.subject.0.clone()))
+    /// The credential was right, and nothing more is to come: the counter goes with what it opens. Also where nothing is
+    /// counted any more: what was counted before is of the past.
+    pub fn cleared(&self) -> Settled {
+        Settled::Clear(self.subject.0.clone())
     }
 
-    /// The same for a step that took no try: the counter goes, but for a lock in force, which has its fixed end.
+    /// The credential was right, with more to come: this try goes with what it opens, earlier ones stay.
+    pub fn given_back(&self) -> Option<Settled> {
+        self.counted.then(|| Settled::GiveBack(self.subject.0.clone()))
+    }
+
+    /// Signed in by a step that took no try: the counter goes, but for a lock in force, which has its fixed end.
     pub fn settled_without(subject: Subject, now: Timestamp) -> Settled {
         Settled::ClearUnlocked(subject.0, now)
     }

@@ -104,7 +104,7 @@ impl Record {
         self.method = header.method.clone();
         let raw = header.raw_path();
         let end = raw.iter().position(|byte| *byte == b'?').unwrap_or(raw.len());
-        self.path = raw[..end.min(LONGEST)].escape_ascii().to_string();
+        self.path = printable(&raw[..end.min(LONGEST)]);
         self.query_length = raw.len() - end;
     }
 
@@ -156,6 +156,16 @@ impl Record {
     }
 }
 
+/// As text, with what cannot be printed in hexadecimal.
+fn printable(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if bytes.iter().fold(true, |plain, byte| plain & byte.is_ascii_graphic() & (*byte != b'\\')) => {
+            text.to_owned()
+        }
+        _ => bytes.escape_ascii().to_string(),
+    }
+}
+
 fn user(presented: &Presented) -> Option<String> {
     match presented {
         Presented::Live(signed_in) => {
@@ -176,6 +186,9 @@ fn cut(text: &str) -> &str {
 // === impl Verdict ===
 
 impl Verdict {
+    /// How many there are.
+    pub const COUNT: usize = Self::Error as usize + 1;
+
     /// The word.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -138,9 +138,9 @@ impl Target {
     }
 
     /// A peer for pingora. An error says why there is none.
-    pub async fn peer(&self, deadlines: &Deadlines) -> Result<HttpPeer, String> {
+    pub async fn peer(&self, deadlines: &Deadlines) -> Result<Box<HttpPeer>, String> {
         let address = self.address(deadlines).await?;
-        let mut peer = HttpPeer::new(address, self.backend.tls, self.backend.host.clone());
+        let mut peer = Box::new(HttpPeer::new(address, self.backend.tls, self.backend.host.clone()));
         peer.options.connection_timeout = Some(deadlines.connect);
         peer.options.total_connection_timeout = Some(deadlines.connect);
         peer.options.read_timeout = Some(deadlines.answer);

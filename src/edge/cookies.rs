@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::ResponseHeader;
 
 use crate::portal::{is_own, sets_own};
 
@@ -28,31 +28,31 @@ pub(super) fn value<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h
 
 /// Takes the gateway's cookies out of `Cookie`, and leaves the others byte for byte (several fields become one, as RFC 9113
 /// section 8.2.3 asks towards HTTP/1.1).
-pub(super) fn strip_own(header: &mut RequestHeader) {
-    let mut fields = header.headers.get_all(COOKIE).iter();
-    let Some(first) = fields.next() else { return };
-    if fields.next().is_none() && !pairs(first).any(|pair| is_own(cookie_name(pair))) {
+pub(super) fn strip_own(fields: &mut HeaderMap) {
+    let mut cookies = fields.get_all(COOKIE).iter();
+    let Some(first) = cookies.next() else { return };
+    if cookies.next().is_none() && !pairs(first).any(is_pair_of_ours) {
         return;
     }
     let mut kept = BytesMut::new();
-    for pair in header.headers.get_all(COOKIE).iter().flat_map(pairs) {
-        if !is_own(cookie_name(pair)) {
-            if !kept.is_empty() {
-                kept.extend_from_slice(b"; ");
-            }
-            kept.extend_from_slice(pair);
+    for pair in fields.get_all(COOKIE).iter().flat_map(pairs).filter(|pair| !is_pair_of_ours(pair)) {
+        if !kept.is_empty() {
+            kept.extend_from_slice(b"; ");
         }
+        kept.extend_from_slice(pair);
     }
-    header.remove_header(&COOKIE);
-    if let Ok(value) = HeaderValue::from_maybe_shared(kept.freeze())
-        && !value.is_empty()
-    {
-        header.insert_header(COOKIE, value).ok();
+    match HeaderValue::from_maybe_shared(kept.freeze()) {
+        Ok(value) if !value.is_empty() => drop(fields.insert(COOKIE, value)),
+        _ => drop(fields.remove(COOKIE)),
     }
 }
 
 fn pairs(field: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     field.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty())
+}
+
+fn is_pair_of_ours(pair: &[u8]) -> bool {
+    is_own(cookie_name(pair))
 }
 
 fn cookie_name(pair: &[u8]) -> &[u8] {
@@ -105,34 +105,30 @@ mod tests {
         assert_eq!(find(&["__Host-vantail=vs_1", " __Host-vantail=vs_2"]), Err(Ambiguous));
     }
 
-    fn request(fields: &[&str]) -> RequestHeader {
-        let mut header = RequestHeader::build("GET", b"/", None).unwrap();
-        for value in fields {
-            header.append_header(COOKIE, *value).unwrap();
-        }
-        header
+    fn request(cookies: &[&str]) -> HeaderMap {
+        cookies.iter().map(|value| (COOKIE, HeaderValue::from_str(value).unwrap())).collect()
     }
 
     #[test]
     fn gateway_cookies_go_and_the_others_stay_byte_for_byte() {
         let mut header = request(&["a=1; __Host-vantail=vs_secret;b=\"x y\" ; vantail-browser=z; c==2"]);
         strip_own(&mut header);
-        assert_eq!(header.headers[COOKIE], "a=1; b=\"x y\"; c==2");
+        assert_eq!(header[COOKIE], "a=1; b=\"x y\"; c==2");
 
         let mut untouched = request(&["a=1;b=2;  c=3"]);
         strip_own(&mut untouched);
-        assert_eq!(untouched.headers[COOKIE], "a=1;b=2;  c=3");
+        assert_eq!(untouched[COOKIE], "a=1;b=2;  c=3");
 
         let mut only_ours = request(&["__HOST-Vantail=vs_secret"]);
         strip_own(&mut only_ours);
-        assert_eq!(only_ours.headers.get(COOKIE), None);
+        assert_eq!(only_ours.get(COOKIE), None);
     }
 
     #[test]
     fn several_cookie_fields_become_one() {
         let mut header = request(&["a=1", "vantail=vs_x", "b=2"]);
         strip_own(&mut header);
-        let all: Vec<_> = header.headers.get_all(COOKIE).iter().collect();
+        let all: Vec<_> = header.get_all(COOKIE).iter().collect();
         assert_eq!(all, ["a=1; b=2"]);
     }
 

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::backend::Target;
 use super::exchange::{self, Answering, Exchange};
 use super::identity::{self, Outgoing};
-use super::{Backends, Deadlines, backend};
+use super::{Backends, Deadlines, backend, fields};
 use crate::identity::assertion::{Assertions, OperationClaim, Sent};
 use crate::operation::{Answer, CapturedRequest, Deliver, Delivered};
 use crate::policy::Permit;
@@ -53,7 +53,7 @@ impl Delivery {
         claim: &OperationClaim,
     ) -> Result<RequestHeader, String> {
         let mut header = captured_header(request).map_err(|error| error.to_string())?;
-        identity::strip(&mut header, Some(permit.site()));
+        fields::change(&mut header, |fields| identity::strip(fields, Some(permit.site())));
         let requester = permit.identity().ok_or("the permit names nobody")?;
         let site = permit.site();
         let sent = Sent { operation: claim, htm: &request.method, target: &request.target };
@@ -122,8 +122,11 @@ impl Deliver for Delivery {
 }
 
 fn captured_header(request: &CapturedRequest) -> pingora::Result<RequestHeader> {
-    let mut header =
-        RequestHeader::build(request.method.as_str(), request.target.as_bytes(), Some(request.headers.len() + 16))?;
+    let mut header = RequestHeader::build_no_case(
+        request.method.as_str(),
+        request.target.as_bytes(),
+        Some(request.headers.len() + 16),
+    )?;
     header.insert_header(HOST, request.host.as_str())?;
     for (name, value) in &request.headers {
         let value = HeaderValue::from_bytes(value)

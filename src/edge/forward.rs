@@ -104,7 +104,11 @@ impl Gateway {
     }
 
     /// The peer for the next try.
-    pub(super) async fn choose_peer(&self, session: &ServerSession, ctx: &mut Context) -> pingora::Result<HttpPeer> {
+    pub(super) async fn choose_peer(
+        &self,
+        session: &ServerSession,
+        ctx: &mut Context,
+    ) -> pingora::Result<Box<HttpPeer>> {
         let forward = ctx.forward.as_mut().ok_or_else(without_permit)?;
         let target = forward.next(self).ok_or_else(without_permit)?;
         ctx.record.backend = Some(Arc::clone(&target));

@@ -122,17 +122,17 @@ fn captured(
     requester: &SignedIn,
     content: Bytes,
 ) -> CapturedRequest {
-    let mut header = session.req_header().clone();
-    identity::strip_hop_by_hop(&mut header);
-    cookies::strip_own(&mut header);
-    header.remove_header(&HOST);
-    header.remove_header(&PREFER);
+    let mut fields = session.req_header().headers.clone();
+    identity::strip_hop_by_hop(&mut fields);
+    cookies::strip_own(&mut fields);
+    fields.remove(HOST);
+    fields.remove(PREFER);
     CapturedRequest {
         method: inbound.method.to_string(),
         target: inbound.target.as_sent(),
         scheme: scheme(visit).into(),
         host: visit.host.clone(),
-        headers: header.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect(),
+        headers: fields.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect(),
         body: content.into(),
         client: visit.address,
         amr: requester.amr.clone(),

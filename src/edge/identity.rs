@@ -9,11 +9,11 @@
 
 use std::net::IpAddr;
 
-use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
-use pingora::http::{IntoCaseHeaderName, RequestHeader};
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
+use pingora::http::RequestHeader;
 
 use super::stop::Stop;
-use super::{address, cookies};
+use super::{address, cookies, fields};
 use crate::identity::User;
 use crate::policy::Site;
 
@@ -38,13 +38,47 @@ pub(super) struct Outgoing<'a> {
     pub request_id: &'a str,
 }
 
-// As text, because pingora keeps each name as it is to be written, and a name's own spelling costs it a copy.
-const X_FORWARDED_FOR: &str = "x-forwarded-for";
-const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
-const X_FORWARDED_HOST: &str = "x-forwarded-host";
-const X_REQUEST_ID: &str = "x-request-id";
+/// The managed headers of one site.
+struct Managed<'s> {
+    /// The site's own, each with how it begins.
+    own: Option<[([u8; 2], &'s HeaderName); 6]>,
+    /// Whether method overrides are among them.
+    overrides: bool,
+}
+
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longer names are no spelling of a managed one.
 const FOLDED_LONGEST: usize = 64;
+
+/// Whatever begins so is managed on every site. Folded, like the names.
+const FAMILIES: [&[u8]; 3] = [b"xforwarded", b"xvantail", b"xoriginal"];
+/// Managed on every site.
+const NAMES: [&[u8]; 17] = [
+    b"remoteuser",
+    b"remotename",
+    b"remoteemail",
+    b"remotegroups",
+    b"remoteaddr",
+    b"forwarded",
+    b"xrealip",
+    b"xclientip",
+    b"xclusterclientip",
+    b"clientip",
+    b"trueclientip",
+    b"cfconnectingip",
+    b"cfconnectingipv6",
+    b"fastlyclientip",
+    b"xrewriteurl",
+    b"xrequestid",
+    b"proxy",
+];
+/// How all of these begin, and the method overrides: what begins otherwise is not looked at further, for most headers are
+/// nobody's.
+const BEGINNINGS: [&[u8; 2]; 15] =
+    [b"re", b"fo", b"xf", b"xv", b"xo", b"xr", b"xc", b"xh", b"xm", b"cl", b"tr", b"cf", b"fa", b"pr", b"ht"];
 
 /// Headers about one hop only (RFC 9110 section 7.6.1), and what frames a body.
 const HOP_BY_HOP: [&str; 11] = [
@@ -62,19 +96,20 @@ const HOP_BY_HOP: [&str; 11] = [
 ];
 
 /// Removes every spelling of a managed header, and, unless the site judges them, method overrides.
-pub(super) fn strip(header: &mut RequestHeader, site: Option<&Site>) {
-    let managed: Vec<HeaderName> = header.headers.keys().filter(|name| is_managed(name, site)).cloned().collect();
-    for name in managed {
-        while header.remove_header(&name).is_some() {}
+pub(super) fn strip(fields: &mut HeaderMap, site: Option<&Site>) {
+    let managed = Managed::of(site);
+    let found: Vec<HeaderName> = fields.keys().filter(|name| managed.has(name)).cloned().collect();
+    for name in found {
+        fields.remove(name);
     }
 }
 
 /// Removes what is about one hop only, what `Connection` names included, and the framing: for requests that are kept or
 /// sent by ourselves.
-pub(super) fn strip_hop_by_hop(header: &mut RequestHeader) {
-    let named: Vec<HeaderName> = connection_options(header).collect();
+pub(super) fn strip_hop_by_hop(fields: &mut HeaderMap) {
+    let named: Vec<HeaderName> = connection_options(fields).collect();
     for name in named.iter().map(HeaderName::as_str).chain(HOP_BY_HOP).chain(["content-length"]) {
-        header.remove_header(name);
+        fields.remove(name);
     }
 }
 
@@ -83,60 +118,13 @@ pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
     HOP_BY_HOP.contains(&name.as_str())
 }
 
-fn connection_options(header: &RequestHeader) -> impl Iterator<Item = HeaderName> {
-    header
-        .headers
+fn connection_options(fields: &HeaderMap) -> impl Iterator<Item = HeaderName> {
+    fields
         .get_all(CONNECTION)
         .iter()
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
         .filter(|name| name != HOST)
-}
-
-fn is_managed(name: &HeaderName, site: Option<&Site>) -> bool {
-    let mut buffer = [0; FOLDED_LONGEST];
-    let Some(folded) = fold(name.as_str(), &mut buffer) else { return false };
-    is_always_managed(folded)
-        || (is_method_override(folded) && !site.is_some_and(|site| site.method_override))
-        || site.is_some_and(|site| own_names(site).into_iter().any(|own| folds_to(own, folded)))
-}
-
-fn is_always_managed(folded: &[u8]) -> bool {
-    if !matches!(folded.first(), Some(b'c' | b'f' | b'p' | b'r' | b't' | b'x')) {
-        return false;
-    }
-    folded.starts_with(b"xforwarded")
-        || folded.starts_with(b"xvantail")
-        || folded.starts_with(b"xoriginal")
-        || matches!(
-            folded,
-            b"remoteuser"
-                | b"remotename"
-                | b"remoteemail"
-                | b"remotegroups"
-                | b"remoteaddr"
-                | b"forwarded"
-                | b"xrealip"
-                | b"xclientip"
-                | b"xclusterclientip"
-                | b"clientip"
-                | b"trueclientip"
-                | b"cfconnectingip"
-                | b"cfconnectingipv6"
-                | b"fastlyclientip"
-                | b"xrewriteurl"
-                | b"xrequestid"
-                | b"proxy"
-        )
-}
-
-fn is_method_override(folded: &[u8]) -> bool {
-    folded.starts_with(b"xhttpmethod") || folded == b"xmethodoverride" || folded == b"httpmethodoverride"
-}
-
-fn own_names(site: &Site) -> [&HeaderName; 6] {
-    let names = &site.headers;
-    [&names.user, &names.name, &names.email, &names.groups, &names.assertion, &names.operation]
 }
 
 /// Letters and digits of `name` (header names are lower case already); none when longer than any managed name.
@@ -153,38 +141,81 @@ fn folds_to(name: &HeaderName, folded: &[u8]) -> bool {
     name.as_str().bytes().filter(u8::is_ascii_alphanumeric).eq(folded.iter().copied())
 }
 
+/// The first two letters or digits of `name`.
+fn beginning(name: &str) -> [u8; 2] {
+    let mut letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+    [letters.next(), letters.next()].map(Option::unwrap_or_default)
+}
+
+// === impl Managed ===
+
+impl<'s> Managed<'s> {
+    /// Those of a site.
+    fn of(site: Option<&'s Site>) -> Self {
+        let own = site.map(|site| {
+            let names = &site.headers;
+            let own = [&names.user, &names.name, &names.email, &names.groups, &names.assertion, &names.operation];
+            own.map(|name| (beginning(name.as_str()), name))
+        });
+        Self { own, overrides: !site.is_some_and(|site| site.method_override) }
+    }
+
+    /// Whether `name` is a spelling of one.
+    fn has(&self, name: &HeaderName) -> bool {
+        let begins = beginning(name.as_str());
+        let own = self.own.iter().flatten().filter(|(own, _)| *own == begins);
+        if own.clone().next().is_none() && !BEGINNINGS.contains(&&begins) {
+            return false;
+        }
+        let mut buffer = [0; FOLDED_LONGEST];
+        let Some(folded) = fold(name.as_str(), &mut buffer) else { return false };
+        FAMILIES.iter().any(|family| folded.starts_with(family))
+            || NAMES.contains(&folded)
+            || (self.overrides && is_method_override(folded))
+            || own.into_iter().any(|(_, own)| folds_to(own, folded))
+    }
+}
+
+fn is_method_override(folded: &[u8]) -> bool {
+    folded.starts_with(b"xhttpmethod") || folded == b"xmethodoverride" || folded == b"httpmethodoverride"
+}
+
 // === impl Outgoing ===
 
 impl Outgoing<'_> {
     /// Sets host, identity and origin on a request that [`strip`] has been over, and takes out the gateway's cookies.
     pub fn write(&self, header: &mut RequestHeader) -> Result<(), Stop> {
-        cookies::strip_own(header);
-        if !is_for(header, self.host) {
-            set(header, HOST, value(self.host)?)?;
+        fields::change(header, |fields| self.write_fields(fields))
+    }
+
+    fn write_fields(&self, fields: &mut HeaderMap) -> Result<(), Stop> {
+        cookies::strip_own(fields);
+        if !is_for(fields, self.host) {
+            set(fields, &HOST, value(self.host)?)?;
         }
         let names = &self.site.headers;
         if let Some(user) = self.user {
-            set(header, &names.user, value(&field_text(&user.name))?)?;
-            set(header, &names.name, value(&field_text(&user.full_name))?)?;
-            set(header, &names.email, value(&field_text(&user.email))?)?;
-            set(header, &names.groups, value(&groups(user))?)?;
+            set(fields, &names.user, value(&field_text(&user.name))?)?;
+            set(fields, &names.name, value(&field_text(&user.full_name))?)?;
+            set(fields, &names.email, value(&field_text(&user.email))?)?;
+            set(fields, &names.groups, value(&groups(user))?)?;
         }
         if let Some(assertion) = self.assertion {
-            set(header, &names.assertion, assertion.clone())?;
+            set(fields, &names.assertion, assertion.clone())?;
         }
         if let Some(operation) = self.operation {
-            set(header, &names.operation, value(operation)?)?;
+            set(fields, &names.operation, value(operation)?)?;
         }
-        set(header, X_FORWARDED_FOR, value(&address::text(self.client))?)?;
-        set(header, X_FORWARDED_PROTO, value(self.scheme)?)?;
-        set(header, X_FORWARDED_HOST, value(self.host)?)?;
-        set(header, X_REQUEST_ID, value(self.request_id)?)
+        set(fields, &X_FORWARDED_FOR, value(&address::text(self.client))?)?;
+        set(fields, &X_FORWARDED_PROTO, value(self.scheme)?)?;
+        set(fields, &X_FORWARDED_HOST, value(self.host)?)?;
+        set(fields, &X_REQUEST_ID, value(self.request_id)?)
     }
 }
 
 /// Whether `host` is the one host it names.
-fn is_for(header: &RequestHeader, host: &str) -> bool {
-    let mut named = header.headers.get_all(HOST).iter();
+fn is_for(fields: &HeaderMap, host: &str) -> bool {
+    let mut named = fields.get_all(HOST).iter();
     matches!((named.next(), named.next()), (Some(one), None) if one.as_bytes() == host.as_bytes())
 }
 
@@ -192,8 +223,11 @@ fn value(text: &str) -> Result<HeaderValue, Stop> {
     HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Stop::internal("a header value that cannot be sent"))
 }
 
-fn set(header: &mut RequestHeader, name: impl IntoCaseHeaderName, value: HeaderValue) -> Result<(), Stop> {
-    header.insert_header(name, value).map_err(|error| Stop::internal(error.to_string()))
+fn set(fields: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> Result<(), Stop> {
+    match fields.try_insert(name, value) {
+        Ok(_earlier) => Ok(()),
+        Err(error) => Err(Stop::internal(error.to_string())),
+    }
 }
 
 /// Text as a field value: UTF-8 as it is, control characters as blanks. The exact text is in the assertion.
@@ -221,16 +255,15 @@ mod tests {
         testing::site(&format!("{text}{more}\n[headers]\nuser = \"X-Gate-User\"\n"))
     }
 
-    fn request(fields: &[(&str, &str)]) -> RequestHeader {
-        let mut header = RequestHeader::build("GET", b"/", None).unwrap();
-        for (name, value) in fields {
-            header.append_header((*name).to_owned(), *value).unwrap();
-        }
-        header
+    fn request(fields: &[(&str, &'static str)]) -> HeaderMap {
+        let field = |(name, value): &(&str, &'static str)| {
+            (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_static(value))
+        };
+        fields.iter().map(field).collect()
     }
 
-    fn names(header: &RequestHeader) -> Vec<String> {
-        header.headers.keys().map(ToString::to_string).collect()
+    fn names(fields: &HeaderMap) -> Vec<String> {
+        fields.keys().map(ToString::to_string).collect()
     }
 
     fn user() -> User {
@@ -284,6 +317,20 @@ mod tests {
     }
 
     #[test]
+    fn hdr_2_no_managed_name_is_passed_over_for_how_it_begins() {
+        let families = FAMILIES.iter().map(|family| [*family, b"anything"].concat());
+        let overrides = [b"xhttpmethod".to_vec(), b"xmethodoverride".to_vec(), b"httpmethodoverride".to_vec()];
+        for name in NAMES.iter().map(|name| name.to_vec()).chain(families).chain(overrides) {
+            let name = HeaderName::from_bytes(&name).unwrap();
+            assert!(Managed::of(None).has(&name), "{name}");
+            assert!(Managed::of(Some(&site(""))).has(&name), "{name}");
+        }
+        for name in ["host", "cookie", "accept", "content-type", "x", "-", "re", "priority"] {
+            assert!(!Managed::of(Some(&site(""))).has(&HeaderName::from_static(name)), "{name}");
+        }
+    }
+
+    #[test]
     fn hdr_8_a_site_that_judges_method_overrides_gets_them() {
         let site = site("method_override = true");
         let mut header = request(&[("X-HTTP-Method-Override", "DELETE")]);
@@ -305,10 +352,9 @@ mod tests {
             host: "crm.test",
             request_id: "r1",
         };
-        outgoing.write(&mut header).unwrap();
-        outgoing.write(&mut header).unwrap();
+        outgoing.write_fields(&mut header).unwrap();
+        outgoing.write_fields(&mut header).unwrap();
         let wire: Vec<String> = header
-            .headers
             .iter()
             .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))
             .collect();

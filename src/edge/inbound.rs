@@ -10,7 +10,7 @@ use pingora::protocols::http::ServerSession;
 use super::connection::Connection;
 use super::grounds::Grounds;
 use super::stop::Stop;
-use super::{Gateway, address, cookies, framing, host, identity};
+use super::{Gateway, address, cookies, fields, framing, host, identity};
 use crate::policy::{CanonicalTarget, Site};
 use crate::portal::{Language, Refused, Visit, answer_cookie_name, session_cookie_name};
 use crate::secret::SessionToken;
@@ -89,8 +89,7 @@ impl Gateway {
         let target = CanonicalTarget::parse(&target, |path| site.is_some_and(|site| site.allows_encoded_slash(path)))?;
         let credential = credential(&header.headers, visit.secure)?;
         let ticket = one_cookie(&header.headers, answer_cookie_name(visit.secure))?.map(str::to_owned);
-        forget_spellings(header);
-        identity::strip(header, site);
+        fields::change(header, |fields| identity::strip(fields, site));
         Ok(Inbound { grounds, method: header.method.clone(), target, ticket, credential })
     }
 
@@ -104,15 +103,6 @@ impl Gateway {
         visit.loopback = peer.to_canonical().is_loopback() && visit.address.is_loopback();
         Ok(())
     }
-}
-
-/// Forgets in which letters the client wrote the names of its fields. They say nothing (RFC 9110 section 5.1), HTTP/2 has
-/// small ones alone, and what is held keeps none: so a backend sees the same names whichever way a request took. Keeping
-/// them beside the names themselves would cost a tenth of what forwarding costs.
-fn forget_spellings(header: &mut RequestHeader) {
-    let (nothing, ()) = http::Request::new(()).into_parts();
-    let parts: http::request::Parts = std::mem::replace(header, nothing.into()).into();
-    *header = parts.into();
 }
 
 fn credential(headers: &HeaderMap, secure: bool) -> Result<Credential, Stop> {

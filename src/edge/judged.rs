@@ -14,7 +14,7 @@ use super::body::Whole;
 use super::exchange;
 use super::forward::{Forward, told, without_permit};
 use super::stop::Stop;
-use super::{Context, Gateway, Way, cookies, identity, respond};
+use super::{Context, Gateway, Way, cookies, fields, identity, respond};
 use crate::portal::{Refused, Visit};
 
 /// Backends that are tried for a connection.
@@ -76,7 +76,7 @@ fn judged_header(
 ) -> Result<RequestHeader, Stop> {
     let refuse = |_| Stop::bad_request("a request that cannot be passed on");
     let mut header = session.req_header().clone();
-    identity::strip_hop_by_hop(&mut header);
+    fields::change(&mut header, identity::strip_hop_by_hop);
     header.set_version(Version::HTTP_11);
     header.set_raw_path(forward.as_sent().as_bytes()).map_err(refuse)?;
     header.insert_header(CONTENT_LENGTH, length.to_string()).map_err(refuse)?;

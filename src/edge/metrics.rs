@@ -1,7 +1,8 @@
 //! What is counted, in the OpenMetrics text that Prometheus reads (G9).
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -24,6 +25,7 @@ struct Inner {
     registry: RwLock<Registry>,
     requests: Family<Labels, Counter>,
     durations: Family<SiteLabel, Histogram, fn() -> Histogram>,
+    meters: RwLock<HashMap<String, Arc<Meter>>>,
 }
 
 /// Labels of a request. The site's name comes from the policy, so that clients cannot make new ones.
@@ -37,6 +39,25 @@ struct Labels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SiteLabel {
     site: String,
+}
+
+/// What is counted of one site, at hand: looking each up by its labels would cost every request two copies of them.
+#[derive(Debug)]
+struct Meter {
+    requests: [[OnceLock<Counter>; Class::COUNT]; Verdict::COUNT],
+    durations: Histogram,
+}
+
+/// The first digit of a status (RFC 9110 section 15).
+#[derive(Debug, Clone, Copy)]
+enum Class {
+    Informational,
+    Successful,
+    Redirection,
+    ClientError,
+    ServerError,
+    /// The client was gone before.
+    None,
 }
 
 /// A number that somebody else keeps, read when it is asked for.
@@ -63,7 +84,8 @@ impl Default for Metrics {
             "From the request's head to the end of the answer",
             durations.clone(),
         );
-        Self(Arc::new(Inner { registry: RwLock::new(registry), requests, durations }))
+        let (registry, meters) = (RwLock::new(registry), RwLock::default());
+        Self(Arc::new(Inner { registry, requests, durations, meters }))
     }
 }
 
@@ -84,9 +106,24 @@ impl Metrics {
 
     /// Counts a request.
     pub(super) fn count(&self, site: &str, verdict: Verdict, outcome: Outcome) {
-        let labels = Labels { site: site.to_owned(), decision: verdict.as_str(), status: status_class(outcome.status) };
-        self.0.requests.get_or_create(&labels).inc();
-        self.0.durations.get_or_create(&SiteLabel { site: site.to_owned() }).observe(outcome.took.as_secs_f64());
+        let meter = self.meter(site);
+        let status = Class::of(outcome.status);
+        let counter = meter.requests[verdict as usize][status as usize].get_or_init(|| {
+            let labels = Labels { site: site.to_owned(), decision: verdict.as_str(), status: status.as_str() };
+            self.0.requests.get_or_create_owned(&labels)
+        });
+        counter.inc();
+        meter.durations.observe(outcome.took.as_secs_f64());
+    }
+
+    fn meter(&self, site: &str) -> Arc<Meter> {
+        let known = self.0.meters.read().unwrap_or_else(PoisonError::into_inner).get(site).cloned();
+        known.unwrap_or_else(|| {
+            let durations = self.0.durations.get_or_create_owned(&SiteLabel { site: site.to_owned() });
+            let meter = Arc::new(Meter { requests: Default::default(), durations });
+            let mut meters = self.0.meters.write().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(meters.entry(site.to_owned()).or_insert(meter))
+        })
     }
 
     /// Everything, as text.
@@ -97,14 +134,31 @@ impl Metrics {
     }
 }
 
-fn status_class(status: u16) -> &'static str {
-    match status {
-        100..=199 => "1xx",
-        200..=299 => "2xx",
-        300..=399 => "3xx",
-        400..=499 => "4xx",
-        500..=599 => "5xx",
-        _ => "none",
+// === impl Class ===
+
+impl Class {
+    const COUNT: usize = Self::None as usize + 1;
+
+    fn of(status: u16) -> Self {
+        match status {
+            100..=199 => Self::Informational,
+            200..=299 => Self::Successful,
+            300..=399 => Self::Redirection,
+            400..=499 => Self::ClientError,
+            500..=599 => Self::ServerError,
+            _ => Self::None,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Informational => "1xx",
+            Self::Successful => "2xx",
+            Self::Redirection => "3xx",
+            Self::ClientError => "4xx",
+            Self::ServerError => "5xx",
+            Self::None => "none",
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod cookies;
 mod deadlines;
 pub mod deliver;
 mod exchange;
+mod fields;
 mod forward;
 mod framing;
 mod grounds;
@@ -245,7 +246,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Box<Context>) -> Result<Box<HttpPeer>> {
-        self.choose_peer(&session.downstream_session, ctx).await.map(Box::new)
+        self.choose_peer(&session.downstream_session, ctx).await
     }
 
     async fn connected_to_upstream(

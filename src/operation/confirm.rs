@@ -120,7 +120,7 @@ impl Operations {
             }
         };
         if self.is_right(&row.id, &candidate.token, typed) {
-            return Ok(self.store().settle_token_try(&row.id, attempt.settled(true).as_ref()).await?);
+            return Ok(self.store().settle_token_try(&row.id, &attempt.cleared()).await?);
         }
         attempt.spend();
         self.wrong(candidate, (number, limit), last, origin).await

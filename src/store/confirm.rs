@@ -1,7 +1,7 @@
 //! Tokens of operations, tries at them, and confirmations.
 
 use super::audit::NewEvent;
-use super::entering::Settled;
+use super::lockouts::Settled;
 use super::operations::{Confirmation, Confirmed, NewConfirmation, TokenRow};
 use super::outbox::NewOutbox;
 use super::sql::{Row, Tx};
@@ -43,13 +43,11 @@ impl Store {
     }
 
     /// The token was right: gives back the operation's try, and settles the validator's with it.
-    pub async fn settle_token_try(&self, operation: &str, validators: Option<&Settled>) -> Result<(), StoreError> {
+    pub async fn settle_token_try(&self, operation: &str, validators: &Settled) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         let give_back = sqlx::query("UPDATE operations SET tries = tries - 1 WHERE id = $1 AND tries > 0");
         tx.execute(give_back.bind(operation)).await?;
-        if let Some(settled) = validators {
-            tx.settle(settled).await?;
-        }
+        tx.settle(validators).await?;
         tx.commit(&[], &[]).await
     }
 

@@ -6,16 +6,17 @@
 //!
 //! * A temporary password is **spent** by the session it begins: it begins one, of however many that are tried at once.
 //!
-//! * A **code** is used by the session it opens, and tries are **settled** with it: where the store fails, no code is gone
-//!   and no try is counted differently without a session to show for it.
+//! * A **code** is used by the session it opens, and tries are **settled** with it: no code is gone, and no try is counted
+//!   differently, without a session to show for it. (Where the commit itself is not answered in time, nobody knows whether
+//!   all of it happened or nothing: the browser was not given the session then.)
 //!
 //! Every method holds the user's row first. Of two sign-ins of one user the second therefore sees what the first did: no
 //! limit is ever passed, and no new password is put over one that somebody else has set meanwhile.
 
-use uuid::Uuid;
-
 use super::audit::NewEvent;
 use super::changes::Change;
+use super::lockouts::Settled;
+use super::second_factors::Code;
 use super::sessions::{SessionRow, Stage, ids};
 use super::sql::Tx;
 use super::{Store, StoreError};
@@ -47,38 +48,6 @@ pub struct Entry<'a> {
     pub tries: Option<Settled>,
     /// When the sign-in is whole with it: since now.
     pub signed_in_at: Option<Timestamp>,
-}
-
-/// A code that was found right, and still has to be the only use of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    /// Of a confirmed factor: used once for all who hold it (RFC 6238 section 5.2).
-    Used {
-        /// The factor.
-        factor: Uuid,
-        /// The step it is of.
-        step: i64,
-    },
-    /// The first of an enrolment: the factor counts from now on, and the user's other sessions end.
-    Enrols {
-        /// The factor.
-        factor: Uuid,
-        /// The step it is of.
-        step: i64,
-        /// Now.
-        at: Timestamp,
-    },
-}
-
-/// What becomes of a subject's tries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settled {
-    /// Signed in: the counter goes, with the lock that the reserved try itself may have set.
-    Clear(String),
-    /// Signed in by a step that took no try: the counter goes, but for a lock in force at that moment.
-    ClearUnlocked(String, Timestamp),
-    /// Right, with more to come: one try less.
-    GiveBack(String),
 }
 
 /// Whether a session entered.

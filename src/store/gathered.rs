@@ -2,32 +2,47 @@
 //!
 //! Every commit costs the disk a flush, and SQLite has one writer. Were each refused sign-in a commit of its own, a flood of
 //! them would keep everybody else from writing. So events that arrive while others are being written wait for these, and
-//! go into the trail with the next commit, all of them: however many there are, two commits are in their way.
+//! go into the trail with the next commit, many at once.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::audit::NewEvent;
 use super::sql::deadline;
 use super::{Store, StoreError};
 
-/// How many callers' events go into one commit, at most: it must be over in its time.
-const TOGETHER: usize = 256;
+/// How many callers' events go into one commit, at most: whoever else writes waits as long for their turn.
+const TOGETHER: usize = 64;
 
 /// Events that wait for their commit.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    waiting: Mutex<Vec<Waiting>>,
-    /// Held by whoever writes.
-    turn: tokio::sync::Mutex<()>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    /// Whether somebody is writing, and will look here again.
+    is_written: bool,
 }
 
 #[derive(Debug)]
 struct Waiting {
     events: Vec<NewEvent>,
+    /// When its caller is told that it came too late.
+    until: Instant,
     told: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// The one who writes.
+struct Writer {
+    store: Store,
+    /// Nothing is left to write.
+    is_done: bool,
 }
 
 // === impl Store ===
@@ -41,9 +56,10 @@ impl Store {
         }
         let until = deadline();
         let (told, written) = oneshot::channel();
-        if self.inner.gathered.is_first(Waiting { events: events.to_vec(), told }) {
+        let begins = self.queue().put(Waiting { events: events.to_vec(), until, told });
+        if begins {
             // A task of its own: a caller that leaves must not take the others' events along.
-            tokio::spawn(self.clone().write_gathered());
+            tokio::spawn(Writer { store: self.clone(), is_done: false }.write());
         }
         match timeout_at(until, written).await {
             Ok(Ok(outcome)) => outcome,
@@ -51,20 +67,8 @@ impl Store {
         }
     }
 
-    async fn write_gathered(self) {
-        let _turn = self.inner.gathered.turn.lock().await;
-        loop {
-            let group = self.inner.gathered.next();
-            if group.is_empty() {
-                return;
-            }
-            let events: Vec<_> = group.iter().flat_map(|one| one.events.iter().cloned()).collect();
-            let outcome = self.write_events(&events).await;
-            for one in group {
-                // Whoever is not there any more was told that it came too late.
-                drop(one.told.send(outcome.clone()));
-            }
-        }
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.inner.gathered.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn write_events(&self, events: &[NewEvent]) -> Result<(), StoreError> {
@@ -72,21 +76,51 @@ impl Store {
     }
 }
 
-// === impl Gathered ===
+// === impl Queue ===
 
-impl Gathered {
-    /// Puts it behind the others; whether there were none, so that nobody is going to write them yet.
-    fn is_first(&self, one: Waiting) -> bool {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push(one);
-        waiting.len() == 1
+impl Queue {
+    /// Puts it behind the others; whether somebody has to begin writing.
+    fn put(&mut self, one: Waiting) -> bool {
+        self.waiting.push_back(one);
+        !std::mem::replace(&mut self.is_written, true)
     }
 
-    /// The next to be written, without those that nobody waits for any more: their callers were told that it failed.
-    fn next(&self) -> Vec<Waiting> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|one| !one.told.is_closed());
-        let count = waiting.len().min(TOGETHER);
-        waiting.drain(..count).collect()
+    /// The next to be written, without those that were told that they came too late. With none left, nobody is writing.
+    fn next(&mut self, now: Instant) -> Vec<Waiting> {
+        self.waiting.retain(|one| now < one.until);
+        let count = self.waiting.len().min(TOGETHER);
+        self.is_written = count > 0;
+        self.waiting.drain(..count).collect()
+    }
+}
+
+// === impl Writer ===
+
+impl Writer {
+    /// Writes until nothing waits.
+    async fn write(mut self) {
+        loop {
+            let group = self.store.queue().next(Instant::now());
+            if group.is_empty() {
+                // Whoever came since has a writer of their own.
+                self.is_done = true;
+                return;
+            }
+            let events: Vec<_> = group.iter().flat_map(|one| one.events.iter().cloned()).collect();
+            let outcome = self.store.write_events(&events).await;
+            for one in group {
+                // A caller that left needs no answer.
+                drop(one.told.send(outcome.clone()));
+            }
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// Cut off in the middle, or by a panic: whoever still waits is told that it is late, and the next one begins anew.
+    fn drop(&mut self) {
+        if !self.is_done {
+            *self.store.queue() = Queue::default();
+        }
     }
 }

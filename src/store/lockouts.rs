@@ -9,7 +9,6 @@
 use std::time::Duration;
 
 use super::audit::NewEvent;
-use super::entering::Settled;
 use super::sql::{Row, Tx};
 use super::{Store, StoreError};
 use crate::time::Timestamp;
@@ -29,6 +28,17 @@ pub enum Reserved {
         /// When the lock ends.
         until: Timestamp,
     },
+}
+
+/// What becomes of a subject's tries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// Signed in: the counter goes, with the lock that the reserved try itself may have set.
+    Clear(String),
+    /// Signed in by a step that took no try: the counter goes, but for a lock in force at that moment.
+    ClearUnlocked(String, Timestamp),
+    /// Right, with more to come: one try less.
+    GiveBack(String),
 }
 
 /// A subject's counter as stored. Subjects: `user:<id>`, `unknown:<mac hex>`, `validator:<id>`.

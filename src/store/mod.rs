@@ -1,7 +1,7 @@
 //! The store: every fact, in one SQL database, behind whole atomic operations.
 //!
 //! A method here is one transaction: what it says happens whole or not at all, with the audit events that belong to it and the
-//! change marks by which other processes learn of it. SQLite (WAL, `synchronous=FULL`) or PostgreSQL, one set of queries.
+//! change marks by which other processes learn of it. (Events that belong to nothing else share one: `gathered.rs`.) SQLite (WAL, `synchronous=FULL`) or PostgreSQL, one set of queries.
 //!
 //! * The **engine** is SQLite or PostgreSQL; `engine.rs` holds the little in which they differ.
 //! * A **write** is a [`Tx`](sql::Tx): it begins by taking the right to write (SQLite) or by changing the row it is about

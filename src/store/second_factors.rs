@@ -4,7 +4,6 @@ use uuid::Uuid;
 
 use super::audit::NewEvent;
 use super::changes::Change;
-use super::entering::Code;
 use super::sql::{Row, Tx};
 use super::{Store, StoreError};
 use crate::identity::UserId;
@@ -33,6 +32,27 @@ pub struct SecondFactorRow {
     pub last_step: i64,
 }
 
+/// A code that was found right, and still has to be the only use of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// Of a confirmed factor: used once for all who hold it (RFC 6238 section 5.2).
+    Used {
+        /// The factor.
+        factor: Uuid,
+        /// The step it is of.
+        step: i64,
+    },
+    /// The first of an enrolment: the factor counts from now on, and the user's other sessions end.
+    Enrols {
+        /// The factor.
+        factor: Uuid,
+        /// The step it is of.
+        step: i64,
+        /// Now.
+        at: Timestamp,
+    },
+}
+
 // === impl Store ===
 
 impl Store {
@@ -59,7 +79,7 @@ impl Store {
         tx.commit(&[], &[]).await
     }
 
-    /// Confirms it by the code of `step`; false when already confirmed or gone.
+    /// Confirms it by the code of `step`, by nobody's session: for those who set people up. False when already confirmed or gone.
     pub async fn confirm_second_factor(
         &self,
         id: Uuid,

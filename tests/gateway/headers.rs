@@ -33,7 +33,7 @@ const FORGED: [(&str, &str); 22] = [
 
 /// No header of `request` whose letters and digits are those of a managed one has a forged value.
 fn carries_nothing_forged(request: &crate::support::received::Received) {
-    for (name, value) in &request.headers {
+    for (name, value) in request.headers.iter() {
         let forged = ["root", "forged", "/forged", "10.9.0.1"].iter().any(|forged| value.contains(forged));
         assert!(!forged, "{name}: {value}\n{}", request.text());
     }

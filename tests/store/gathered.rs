@@ -13,7 +13,8 @@ use crate::base::{Base, both};
 use crate::made::event;
 
 both!(
-    a_flood_of_refusals_is_two_commits,
+    a_flood_of_refusals_is_few_commits,
+    however_long_a_flood_lasts_one_task_writes,
     a_caller_who_leaves_takes_nobodys_events_along,
     what_cannot_be_written_is_told_to_everybody,
 );
@@ -69,19 +70,32 @@ fn wal_commits(wal: &[u8]) -> usize {
     frames.chunks_exact(24 + page).take_while(of_this_log).filter(|frame| frame[4..8] != [0; 4]).count()
 }
 
-async fn a_flood_of_refusals_is_two_commits(base: Arc<Base>) {
+async fn a_flood_of_refusals_is_few_commits(base: Arc<Base>) {
     base.store.append_events(&[event("login.ok")]).await.unwrap();
     let before = commits(&base).await;
     let other = OtherWriter::begin(&base).await;
-    let callers = callers(&base, 100);
+    let callers = callers(&base, 200);
     other.end().await;
     for caller in callers {
         caller.await.unwrap();
     }
-    assert!(commits(&base).await - before <= 2, "the one under way, and one for all others");
+    assert!(commits(&base).await - before <= 5, "the one under way, and one for every 64 of the others");
     let acts: Vec<_> = base.store.events(1, 1000).await.unwrap().into_iter().map(|row| row.act).collect();
-    assert_eq!(acts, ["login.refused", "lockout.locked"].repeat(100));
-    assert_eq!(base.store.verify_chain().await.unwrap(), ChainState::Whole(201));
+    assert_eq!(acts, ["login.refused", "lockout.locked"].repeat(200));
+    assert_eq!(base.store.verify_chain().await.unwrap(), ChainState::Whole(401));
+}
+
+async fn however_long_a_flood_lasts_one_task_writes(base: Arc<Base>) {
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    let stranger = async || {
+        for _ in 0..20 {
+            base.store.append_events(&[event("login.refused")]).await.unwrap();
+            assert!(tasks() <= before + 3, "{} tasks after {before}", tasks());
+        }
+    };
+    futures_util::future::join_all((0..50).map(|_| stranger())).await;
+    assert_eq!(base.store.verify_chain().await.unwrap(), ChainState::Whole(1000));
 }
 
 async fn a_caller_who_leaves_takes_nobodys_events_along(base: Arc<Base>) {
@@ -93,8 +107,11 @@ async fn a_caller_who_leaves_takes_nobodys_events_along(base: Arc<Base>) {
     for caller in callers {
         caller.await.unwrap();
     }
-    let count = base.store.events(0, 1000).await.unwrap().len();
-    assert!((18..=20).contains(&count), "{count} events of nine or ten callers");
+    assert_eq!(
+        base.store.events(0, 1000).await.unwrap().len(),
+        20,
+        "a guess is in the trail, whoever made it stays or not"
+    );
 }
 
 async fn what_cannot_be_written_is_told_to_everybody(base: Arc<Base>) {

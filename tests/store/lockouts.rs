@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use vantail::store::entering::{Entry, Settled};
-use vantail::store::lockouts::Reserved;
+use vantail::store::entering::Entry;
+use vantail::store::lockouts::{Reserved, Settled};
 
 use crate::base::{Base, at_once, both};
 use crate::made::{NOW, event, minutes, session, store_user};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use vantail::identity::UserId;
 use vantail::store::changes::Change;
 use vantail::store::failure::Failure;
+use vantail::store::lockouts::Settled;
 use vantail::store::operations::{
     Confirmed, Inserted, MOST_WAITING, Move, NewConfirmation, OperationRow, Outcome, State, TokenRow,
 };
@@ -130,8 +131,8 @@ async fn a_right_token_gives_its_try_back(base: Arc<Base>) {
     held(&base, "1", 1, 1).await;
     assert_eq!(base.store.reserve_token_try("1", 1).await.unwrap(), Some(1));
     assert_eq!(base.store.reserve_token_try("1", 1).await.unwrap(), None);
-    base.store.settle_token_try("1", None).await.unwrap();
-    base.store.settle_token_try("1", None).await.unwrap();
+    base.store.settle_token_try("1", &Settled::Clear("validator:val".to_owned())).await.unwrap();
+    base.store.settle_token_try("1", &Settled::Clear("validator:val".to_owned())).await.unwrap();
     assert_eq!(base.store.reserve_token_try("1", 1).await.unwrap(), Some(1));
     base.store.move_operation(&arrow("1", State::Waiting, State::Denied)).await.unwrap();
     assert_eq!(base.store.reserve_token_try("1", 9).await.unwrap(), None);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 use vantail::identity::UserId;
 use vantail::store::changes::Change;
-use vantail::store::entering::{Code, Entered, Entry, Settled};
-use vantail::store::second_factors::SecondFactorRow;
+use vantail::store::entering::{Entered, Entry};
+use vantail::store::lockouts::Settled;
+use vantail::store::second_factors::{Code, SecondFactorRow};
 use vantail::store::sessions::SessionRow;
 
 use crate::base::{Base, at_once, both, keyring};

@@ -1,43 +1,42 @@
 //! An HTTP/1.1 answer as it came, and what a test reads in it.
 
+use std::ops::Deref;
+
+use super::fields::Fields;
+
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answer {
     /// The status code; 0 when the server hung up without a whole answer.
     pub status: u16,
-    /// Names as written, in order.
-    pub headers: Vec<(String, String)>,
+    /// Its fields.
+    pub headers: Fields,
     /// Without its framing.
     pub body: Vec<u8>,
 }
 
 // === impl Answer ===
 
+/// Its fields are asked of it.
+impl Deref for Answer {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.headers
+    }
+}
+
 impl Answer {
     /// Reads the status line and the fields; the body is still to come.
     pub fn from_head(head: &[u8]) -> Self {
-        let head = String::from_utf8_lossy(head);
-        let mut lines = head.trim_end().split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
-        let fields = lines.filter_map(|line| line.split_once(':'));
-        let headers = fields.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
+        let (line, headers) = Fields::read(head);
+        let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
         Self { status: status.expect("a status line"), headers, body: Vec::new() }
     }
 
     /// Whether another answer follows (RFC 9110 15.2); after 101 none does.
     pub fn is_interim(&self) -> bool {
         (100..200).contains(&self.status) && self.status != 101
-    }
-
-    /// The first header called `name`, in whatever case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.all(name).first().copied()
-    }
-
-    /// Every header called `name`, in whatever case.
-    pub fn all(&self, name: &str) -> Vec<&str> {
-        let own = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
-        own.map(|(_, value)| value.as_str()).collect()
     }
 
     /// The body as text.

@@ -5,6 +5,7 @@
 //! * [`person`]: somebody with cookies who reads pages, fills in forms and sends them ([`html`]).
 //! * [`browser`]: a real browser.
 //! * [`backend`]: the backend B of the attack cases, which keeps every byte it got.
+//! * `fields`: the fields of what was sent and what came back.
 //! * `files`: configuration, policies and certificates of an installation.
 //! * [`elsewhere`]: spellings of another place than our own, for return addresses.
 //! * [`postgres`]: a real PostgreSQL of one's own.
@@ -17,6 +18,7 @@ pub mod backend;
 pub mod browser;
 pub mod client;
 pub mod elsewhere;
+pub mod fields;
 pub mod files;
 pub mod html;
 pub mod person;

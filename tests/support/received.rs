@@ -1,5 +1,9 @@
 //! What a backend received: the exact bytes, and where a request ends in them.
 
+use std::ops::Deref;
+
+use super::fields::Fields;
+
 /// A request as it came.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Received {
@@ -11,8 +15,8 @@ pub struct Received {
     pub method: String,
     /// Its target, as written.
     pub target: String,
-    /// Names as written, in order.
-    pub headers: Vec<(String, String)>,
+    /// Its fields.
+    pub headers: Fields,
     /// Without its framing.
     pub body: Vec<u8>,
     /// Whether it came to its end.
@@ -20,6 +24,15 @@ pub struct Received {
 }
 
 // === impl Received ===
+
+/// Its fields are asked of it.
+impl Deref for Received {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.headers
+    }
+}
 
 impl Received {
     /// Reads a request from the beginning of `bytes`: the request, and how many bytes it took. Nothing while its head is
@@ -36,12 +49,9 @@ impl Received {
     }
 
     fn from_head(connection: usize, head: &[u8]) -> Self {
-        let head = String::from_utf8_lossy(head);
-        let mut lines = head.trim_end().split("\r\n");
-        let mut words = lines.next().unwrap_or_default().splitn(3, ' ').map(ToOwned::to_owned);
+        let (line, headers) = Fields::read(head);
+        let mut words = line.splitn(3, ' ').map(ToOwned::to_owned);
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let fields = lines.filter_map(|line| line.split_once(':'));
-        let headers = fields.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
         Self { connection, method, target, headers, ..Self::default() }
     }
 
@@ -53,17 +63,6 @@ impl Received {
         let length = self.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
         let whole = bytes.len() >= length;
         (bytes[..length.min(bytes.len())].to_vec(), whole.then_some(length))
-    }
-
-    /// The first header called `name`, in whatever case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.all(name).first().copied()
-    }
-
-    /// Every header called `name`, in whatever case.
-    pub fn all(&self, name: &str) -> Vec<&str> {
-        let own = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
-        own.map(|(_, value)| value.as_str()).collect()
     }
 
     /// Every byte, as text.

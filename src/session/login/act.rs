@@ -9,7 +9,7 @@ use crate::secret::SecretText;
 use crate::session::login::progress::{PENDING, Proven};
 use crate::session::{Browser, Login, LoginError, Step};
 use crate::store::Store;
-use crate::store::entering::Settled;
+use crate::store::lockouts::Settled;
 use crate::store::sessions::{SessionRow, Stage};
 use crate::store::users::UserRow;
 use crate::time::Timestamp;
@@ -176,8 +176,18 @@ impl Try {
         Ok(self.attempt.give_back(store).await?)
     }
 
-    /// What a session that this try opens makes of it.
-    pub(super) fn settled(&self, signed_in: bool) -> Option<Settled> {
-        self.attempt.settled(signed_in)
+    /// What a session at `stage` that this try opens makes of it: in, the counter goes; with more to come, this try alone.
+    pub(super) fn settled(&self, stage: Stage) -> Option<Settled> {
+        if stage == Stage::Live { self.cleared() } else { self.given_back() }
+    }
+
+    /// The counter goes with the session that enters.
+    pub(super) fn cleared(&self) -> Option<Settled> {
+        Some(self.attempt.cleared())
+    }
+
+    /// This try goes with the session that enters.
+    pub(super) fn given_back(&self) -> Option<Settled> {
+        self.attempt.given_back()
     }
 }

@@ -4,7 +4,7 @@ use crate::account::password;
 use crate::identity::Amr;
 use crate::secret::SecretText;
 use crate::session::login::act::Act;
-use crate::session::login::factor::with_otp;
+use crate::session::login::factor::{WRONG_CODE, with_otp};
 use crate::session::login::progress::With;
 use crate::session::{LoginError, NewPasswordFault, Proof, Step};
 use crate::store::sessions::{SessionRow, Stage};
@@ -16,21 +16,23 @@ impl Act<'_> {
     pub async fn reauthenticate(&self, session: &SessionRow, proof: Proof) -> Result<Step, LoginError> {
         let row = self.user_of(session, &[Stage::Live]).await?;
         let reserved = self.reserve(row.user.id).await?;
-        let mut reserved = self.checked(reserved, &proof.password, row.password_hash.clone()).await?;
+        let reserved = self.checked(reserved, &proof.password, row.password_hash.clone()).await?;
         let enrolled = self.store().second_factors(row.user.id).await?.iter().any(|own| own.confirmed_at.is_some());
-        let mut with = With::default();
-        if enrolled {
-            let given = proof.code.as_deref().unwrap_or_default();
-            let (still, right) = self.right_code(reserved, session, given).await?;
-            (reserved, with) = (still, With::code(right));
-        }
+        let with = if enrolled {
+            match self.right_code(session, proof.code.as_deref().unwrap_or_default()).await? {
+                Some(right) => With::code(right),
+                None => return self.refuse(reserved, WRONG_CODE).await,
+            }
+        } else {
+            With::default()
+        };
         let now = self.now();
         let amr = if enrolled { with_otp(&[Amr::Pwd]) } else { vec![Amr::Pwd] };
         let event = self.event("login.reauthenticated", "ok", row.user.id).on(session.id.to_string());
         let proven_again = |next: &mut SessionRow| {
             (next.amr, next.auth_time, next.second_factor_at) = (amr, now, enrolled.then_some(now));
         };
-        let with = with.settling(reserved.settled(true)).telling(event);
+        let with = with.settling(reserved.cleared()).telling(event);
         self.advance_or_refuse(reserved, session, &row, proven_again, with).await
     }
 

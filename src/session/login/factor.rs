@@ -8,8 +8,7 @@ use crate::secret::{framed, sha256};
 use crate::session::login::act::{Act, Try};
 use crate::session::login::progress::{PENDING, Proven, With, next_stage};
 use crate::session::{LoginError, Step};
-use crate::store::entering::Code;
-use crate::store::second_factors::SecondFactorRow;
+use crate::store::second_factors::{Code, SecondFactorRow};
 use crate::store::sessions::{SessionRow, Stage};
 use crate::store::users::UserRow;
 use crate::time::Timestamp;
@@ -52,11 +51,11 @@ impl Act<'_> {
     pub async fn second_factor(&self, pending: &SessionRow, code: &str) -> Result<Step, LoginError> {
         let row = self.user_of(pending, &[Stage::SecondFactor]).await?;
         let reserved = self.reserve(row.user.id).await?;
-        let (reserved, right) = self.right_code(reserved, pending, code).await?;
+        let Some(right) = self.right_code(pending, code).await? else { return self.refuse(reserved, WRONG_CODE).await };
         let proven = Proven { amr: with_otp(&pending.amr), second_factor_at: Some(self.now()) };
         let stage = next_stage(&row, self.security, true, &proven);
         let event = self.event("login.second-factor", "ok", row.user.id).on(pending.id.to_string());
-        let with = With::code(right).settling(reserved.settled(stage == Stage::Live)).telling(event);
+        let with = With::code(right).settling(reserved.settled(stage)).telling(event);
         self.advance_or_refuse(reserved, pending, &row, |next| proven.enter(stage, next), with).await
     }
 
@@ -65,10 +64,10 @@ impl Act<'_> {
     pub async fn step_up(&self, session: &SessionRow, code: &str) -> Result<Step, LoginError> {
         let row = self.user_of(session, &[Stage::Live]).await?;
         let reserved = self.reserve(row.user.id).await?;
-        let (reserved, right) = self.right_code(reserved, session, code).await?;
+        let Some(right) = self.right_code(session, code).await? else { return self.refuse(reserved, WRONG_CODE).await };
         let proven = Proven { amr: with_otp(&session.amr), second_factor_at: Some(self.now()) };
         let event = self.event("login.step-up", "ok", row.user.id).on(session.id.to_string());
-        let with = With::code(right).settling(reserved.settled(false)).telling(event);
+        let with = With::code(right).settling(reserved.given_back()).telling(event);
         self.advance_or_refuse(reserved, session, &row, |next| proven.enter(Stage::Live, next), with).await
     }
 
@@ -102,24 +101,19 @@ impl Act<'_> {
         Ok(step.map(|step| (row, step)))
     }
 
-    /// The use of the code of a confirmed factor; wrong or used: refused. It is used by the session it opens, once for all
-    /// who hold it.
-    pub(super) async fn right_code(
-        &self,
-        reserved: Try,
-        session: &SessionRow,
-        code: &str,
-    ) -> Result<(Try, Code), LoginError> {
+    /// The use of the code of a confirmed factor: it is used by the session it opens, once for all who hold it. Nothing when
+    /// it is wrong or used.
+    pub(super) async fn right_code(&self, session: &SessionRow, code: &str) -> Result<Option<Code>, LoginError> {
         for row in self.store().second_factors(session.user).await? {
             if row.confirmed_at.is_none() {
                 continue;
             }
             let step = matching_step(&self.login.accounts.keyring, &row, code, self.now())?;
             if let Some(step) = step {
-                return Ok((reserved, Code::Used { factor: row.id, step }));
+                return Ok(Some(Code::Used { factor: row.id, step }));
             }
         }
-        self.refuse(reserved, WRONG_CODE).await
+        Ok(None)
     }
 
     /// Puts a session of more level in the place of `session`, if the code is used by nobody else at this moment.
@@ -131,15 +125,23 @@ impl Act<'_> {
         change: impl FnOnce(&mut SessionRow),
         with: With,
     ) -> Result<Step, LoginError> {
-        match self.advance(session, row, change, with).await? {
-            Some(step) => Ok(step),
-            None => self.refuse(reserved, WRONG_CODE).await,
+        match self.advance(session, row, change, with).await {
+            Ok(Some(step)) => Ok(step),
+            Ok(None) => self.refuse(reserved, WRONG_CODE).await,
+            Err(LoginError::Over) => match self.refuse(reserved, OVERTAKEN).await {
+                Err(LoginError::Refused) => Err(LoginError::Over),
+                other => other,
+            },
+            Err(error) => Err(error),
         }
     }
 }
 
 /// What the trail says of a code that opened nothing.
-const WRONG_CODE: &str = "wrong or used code";
+pub(super) const WRONG_CODE: &str = "wrong or used code";
+
+/// What the trail says of one whose session was gone by then.
+const OVERTAKEN: &str = "the sign-in ended, or the account was changed, meanwhile";
 
 /// What the trail says of the sessions that end with an enrolment.
 const ENROLLED: &str = "a second factor was enrolled";

@@ -12,7 +12,9 @@ use crate::secret::SessionToken;
 use crate::session::login::act::{Act, Try};
 use crate::session::{Login, LoginError, Step, signed_in};
 use crate::store::StoreError;
-use crate::store::entering::{Code, Entered, Entry, Room, Settled};
+use crate::store::entering::{Entered, Entry, Room};
+use crate::store::lockouts::Settled;
+use crate::store::second_factors::Code;
 use crate::store::sessions::{SessionRow, Stage};
 use crate::store::users::UserRow;
 use crate::time::Timestamp;
@@ -75,7 +77,7 @@ impl Act<'_> {
             events.push(self.signed_in_event(&session));
         }
         let entry = Entry {
-            tries: reserved.settled(stage == Stage::Live),
+            tries: reserved.settled(stage),
             signed_in_at: (stage == Stage::Live).then(|| self.now()),
             ..self.entry(row, &session)
         };
@@ -144,7 +146,7 @@ impl Act<'_> {
         Ok(Some(step(token, &next, row.user.clone())))
     }
 
-    /// `session`, entering with nothing beside it.
+    /// `session`, entering where there is room for it, with nothing else beside it.
     fn entry<'s>(&self, row: &UserRow, session: &'s SessionRow) -> Entry<'s> {
         Entry { room: self.room(row), ..Entry::of(session, row.epoch) }
     }

@@ -98,15 +98,11 @@ fn write_time(text: &mut String, now: Timestamp) {
         }
         text.push_str(second.text.trim_end_matches('Z'));
     });
-    let _ = write!(text, ".{:03}Z", now.as_millis().rem_euclid(1000));
-}
-
-fn write_number(text: &mut String, value: u64) {
-    let mut unit = 10_u64.pow(value.checked_ilog10().unwrap_or(0));
-    while unit > 0 {
-        text.extend(u32::try_from(value / unit % 10).ok().and_then(|digit| char::from_digit(digit, 10)));
-        unit /= 10;
-    }
+    // A thousand more, so that there are three digits behind the first.
+    let millis = 1000 + now.as_millis().rem_euclid(1000);
+    text.push('.');
+    text.push_str(&itoa::Buffer::new().format(millis)[1..]);
+    text.push('Z');
 }
 
 // === impl Line ===
@@ -142,7 +138,7 @@ impl Visit for Line<'_> {
     fn record_u64(&mut self, field: &Field, value: u64) {
         if field.name() != "log.line" {
             self.name(field);
-            write_number(self.text, value);
+            self.text.push_str(itoa::Buffer::new().format(value));
         }
     }
 

@@ -78,6 +78,7 @@ const LONGEST: usize = 1024;
 impl Record {
     /// Writes the line.
     pub fn write(&self, visit: &Visit, outcome: Outcome) {
+        let mut user = Uuid::encode_buffer();
         tracing::info!(
             target: "access",
             request_id = &*visit.request_id,
@@ -91,7 +92,7 @@ impl Record {
             because = self.because.as_deref().map(cut),
             site = visit.site.as_deref().map(|site| site.name.as_str()),
             rule = self.rule.as_deref().map(|rule| rule.name.as_str()),
-            user = user(&visit.presented),
+            user = user_id(&visit.presented, &mut user),
             backend = self.backend.as_deref().map(Target::url),
             received = outcome.received,
             sent = outcome.sent,
@@ -166,11 +167,9 @@ fn printable(bytes: &[u8]) -> String {
     }
 }
 
-fn user(presented: &Presented) -> Option<String> {
+fn user_id<'b>(presented: &Presented, buffer: &'b mut [u8]) -> Option<&'b str> {
     match presented {
-        Presented::Live(signed_in) => {
-            Some(signed_in.user.id.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned())
-        }
+        Presented::Live(signed_in) => Some(signed_in.user.id.0.hyphenated().encode_lower(buffer)),
         _ => None,
     }
 }

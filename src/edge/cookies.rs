@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use memchr::{memchr, memchr_iter};
 use pingora::http::ResponseHeader;
 
 use crate::portal::{is_own, sets_own};
@@ -14,8 +15,7 @@ pub(super) struct Ambiguous;
 /// is one.
 pub(super) fn value<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Ambiguous> {
     let mut found = None;
-    let pairs = headers.get_all(COOKIE).iter().flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
-    for pair in pairs.map(<[u8]>::trim_ascii) {
+    for pair in headers.get_all(COOKIE).iter().flat_map(pairs) {
         let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) else { continue };
         match found {
             Some(earlier) if earlier != value => return Err(Ambiguous),
@@ -29,17 +29,22 @@ pub(super) fn value<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h
 /// Takes the gateway's cookies out of `Cookie`, and leaves the others byte for byte (several fields become one, as RFC 9113
 /// section 8.2.3 asks towards HTTP/1.1).
 pub(super) fn strip_own(fields: &mut HeaderMap) {
-    let mut cookies = fields.get_all(COOKIE).iter();
-    let Some(first) = cookies.next() else { return };
-    if cookies.next().is_none() && !pairs(first).any(is_pair_of_ours) {
-        return;
-    }
-    let mut kept = BytesMut::new();
-    for pair in fields.get_all(COOKIE).iter().flat_map(pairs).filter(|pair| !is_pair_of_ours(pair)) {
-        if !kept.is_empty() {
-            kept.extend_from_slice(b"; ");
+    let (mut kept, mut changes) = (BytesMut::new(), false);
+    for (number, field) in fields.get_all(COOKIE).iter().enumerate() {
+        changes |= number > 0;
+        for pair in pairs(field) {
+            if is_own(cookie_name(pair)) {
+                changes = true;
+                continue;
+            }
+            if !kept.is_empty() {
+                kept.extend_from_slice(b"; ");
+            }
+            kept.extend_from_slice(pair);
         }
-        kept.extend_from_slice(pair);
+    }
+    if !changes {
+        return;
     }
     match HeaderValue::from_maybe_shared(kept.freeze()) {
         Ok(value) if !value.is_empty() => drop(fields.insert(COOKIE, value)),
@@ -48,15 +53,15 @@ pub(super) fn strip_own(fields: &mut HeaderMap) {
 }
 
 fn pairs(field: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    field.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty())
-}
-
-fn is_pair_of_ours(pair: &[u8]) -> bool {
-    is_own(cookie_name(pair))
+    let field = field.as_bytes();
+    let mut begin = 0;
+    let ends = memchr_iter(b';', field).chain([field.len()]);
+    let pairs = ends.map(move |end| &field[std::mem::replace(&mut begin, end + 1)..end]);
+    pairs.map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty())
 }
 
 fn cookie_name(pair: &[u8]) -> &[u8] {
-    pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
+    memchr(b'=', pair).map_or(pair, |end| &pair[..end]).trim_ascii()
 }
 
 /// A backend never sets a cookie of ours.

@@ -57,17 +57,16 @@ impl Delivery {
         let requester = permit.identity().ok_or("the permit names nobody")?;
         let site = permit.site();
         let sent = Sent { operation: claim, htm: &request.method, target: &request.target };
-        let assertion = self
+        let signed = self
             .assertions
             .for_operation(requester, &site.name, sent, self.clock.now())
             .map_err(|error| error.to_string())?;
         let outgoing = Outgoing {
             site,
-            user: Some(&requester.user),
-            assertion: Some(assertion.field()),
+            signed: Some(&signed),
             operation: Some(&claim.id),
             client: request.client,
-            scheme: &request.scheme,
+            scheme: if request.scheme == "https" { "https" } else { "http" },
             host: &request.host,
             request_id: &request.request_id,
         };

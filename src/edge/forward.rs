@@ -29,7 +29,7 @@ pub(super) struct Forward {
     permit: Permit,
     /// Path and query, as judged.
     as_sent: String,
-    assertion: Option<Signed>,
+    signed: Option<Signed>,
     /// Backends that got a try.
     tried: Vec<Arc<Target>>,
 }
@@ -41,8 +41,7 @@ impl Forward {
     pub fn outgoing<'a>(&'a self, visit: &'a Visit) -> Outgoing<'a> {
         Outgoing {
             site: self.permit.site(),
-            user: self.permit.identity().map(|signed_in| &*signed_in.user),
-            assertion: self.assertion.as_ref().map(Signed::field),
+            signed: self.signed.as_ref(),
             operation: None,
             client: visit.address,
             scheme: scheme(visit),
@@ -78,7 +77,7 @@ impl Gateway {
         content: Option<Whole>,
     ) -> Result<Way, Stop> {
         let now = self.parts.portal.clock.now();
-        let assertion = match permit.identity() {
+        let signed = match permit.identity() {
             Some(signed_in) => Some(
                 self.parts
                     .assertions
@@ -87,7 +86,7 @@ impl Gateway {
             ),
             None => None,
         };
-        let forward = Forward { permit, as_sent, assertion, tried: Vec::new() };
+        let forward = Forward { permit, as_sent, signed, tried: Vec::new() };
         if let Some(content) = content
             && session.retry_buffer_truncated()
         {

@@ -9,12 +9,12 @@
 
 use std::net::IpAddr;
 
-use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
 use pingora::http::RequestHeader;
 
 use super::stop::Stop;
 use super::{address, cookies, fields};
-use crate::identity::User;
+use crate::identity::assertion::Signed;
 use crate::policy::Site;
 
 /// What is said to a backend about one request.
@@ -22,16 +22,14 @@ use crate::policy::Site;
 pub(super) struct Outgoing<'a> {
     /// Whose header names count.
     pub site: &'a Site,
-    /// Who asks; none on open rules without a session.
-    pub user: Option<&'a User>,
-    /// The signed identity, with the user.
-    pub assertion: Option<&'a HeaderValue>,
+    /// Who asks; nobody on open rules without a session.
+    pub signed: Option<&'a Signed>,
     /// The operation's id, when a confirmed one is delivered.
     pub operation: Option<&'a str>,
     /// From where.
     pub client: IpAddr,
     /// `https` or `http`, as the client used it.
-    pub scheme: &'a str,
+    pub scheme: &'static str,
     /// The host with port, as the client used it.
     pub host: &'a str,
     /// The request's id.
@@ -50,6 +48,8 @@ static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Fields that are set, at most.
+const MOST_SET: usize = 10;
 /// Longer names are no spelling of a managed one.
 const FOLDED_LONGEST: usize = 64;
 
@@ -77,8 +77,10 @@ const NAMES: [&[u8]; 17] = [
 ];
 /// How all of these begin, and the method overrides: what begins otherwise is not looked at further, for most headers are
 /// nobody's.
-const BEGINNINGS: [&[u8; 2]; 15] =
-    [b"re", b"fo", b"xf", b"xv", b"xo", b"xr", b"xc", b"xh", b"xm", b"cl", b"tr", b"cf", b"fa", b"pr", b"ht"];
+const BEGINNINGS: [[u8; 2]; 15] = [
+    *b"re", *b"fo", *b"xf", *b"xv", *b"xo", *b"xr", *b"xc", *b"xh", *b"xm", *b"cl", *b"tr", *b"cf", *b"fa", *b"pr",
+    *b"ht",
+];
 
 /// Headers about one hop only (RFC 9110 section 7.6.1), and what frames a body.
 const HOP_BY_HOP: [&str; 11] = [
@@ -143,6 +145,12 @@ fn folds_to(name: &HeaderName, folded: &[u8]) -> bool {
 
 /// The first two letters or digits of `name`.
 fn beginning(name: &str) -> [u8; 2] {
+    if let [first, second, ..] = name.as_bytes()
+        && first.is_ascii_alphanumeric()
+        && second.is_ascii_alphanumeric()
+    {
+        return [*first, *second];
+    }
     let mut letters = name.bytes().filter(u8::is_ascii_alphanumeric);
     [letters.next(), letters.next()].map(Option::unwrap_or_default)
 }
@@ -164,7 +172,7 @@ impl<'s> Managed<'s> {
     fn has(&self, name: &HeaderName) -> bool {
         let begins = beginning(name.as_str());
         let own = self.own.iter().flatten().filter(|(own, _)| *own == begins);
-        if own.clone().next().is_none() && !BEGINNINGS.contains(&&begins) {
+        if own.clone().next().is_none() && !BEGINNINGS.contains(&begins) {
             return false;
         }
         let mut buffer = [0; FOLDED_LONGEST];
@@ -193,22 +201,24 @@ impl Outgoing<'_> {
         if !is_for(fields, self.host) {
             set(fields, &HOST, value(self.host)?)?;
         }
+        fields.reserve(MOST_SET);
         let names = &self.site.headers;
-        if let Some(user) = self.user {
-            set(fields, &names.user, value(&field_text(&user.name))?)?;
-            set(fields, &names.name, value(&field_text(&user.full_name))?)?;
-            set(fields, &names.email, value(&field_text(&user.email))?)?;
-            set(fields, &names.groups, value(&groups(user))?)?;
-        }
-        if let Some(assertion) = self.assertion {
-            set(fields, &names.assertion, assertion.clone())?;
+        if let Some(signed) = self.signed {
+            let plain = signed.plain();
+            set(fields, &names.user, plain.user.clone())?;
+            set(fields, &names.name, plain.name.clone())?;
+            set(fields, &names.email, plain.email.clone())?;
+            set(fields, &names.groups, plain.groups.clone())?;
+            set(fields, &names.assertion, signed.field().clone())?;
         }
         if let Some(operation) = self.operation {
             set(fields, &names.operation, value(operation)?)?;
         }
-        set(fields, &X_FORWARDED_FOR, value(&address::text(self.client))?)?;
-        set(fields, &X_FORWARDED_PROTO, value(self.scheme)?)?;
-        set(fields, &X_FORWARDED_HOST, value(self.host)?)?;
+        let client = HeaderValue::try_from(address::text(self.client)).map_err(unsendable)?;
+        set(fields, &X_FORWARDED_FOR, client)?;
+        let host = fields.get(HOST).cloned().ok_or_else(|| Stop::internal("a request without a host"))?;
+        set(fields, &X_FORWARDED_PROTO, HeaderValue::from_static(self.scheme))?;
+        set(fields, &X_FORWARDED_HOST, host)?;
         set(fields, &X_REQUEST_ID, value(self.request_id)?)
     }
 }
@@ -220,7 +230,11 @@ fn is_for(fields: &HeaderMap, host: &str) -> bool {
 }
 
 fn value(text: &str) -> Result<HeaderValue, Stop> {
-    HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Stop::internal("a header value that cannot be sent"))
+    HeaderValue::from_bytes(text.as_bytes()).map_err(unsendable)
+}
+
+fn unsendable(_: InvalidHeaderValue) -> Stop {
+    Stop::internal("a header value that cannot be sent")
 }
 
 fn set(fields: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> Result<(), Stop> {
@@ -230,25 +244,13 @@ fn set(fields: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> Result<
     }
 }
 
-/// Text as a field value: UTF-8 as it is, control characters as blanks. The exact text is in the assertion.
-fn field_text(text: &str) -> std::borrow::Cow<'_, str> {
-    if text.contains(char::is_control) { text.replace(char::is_control, " ").into() } else { text.into() }
-}
-
-/// Groups with commas between. A group whose own name holds a comma or a control character would read as others, and is
-/// named in the assertion alone.
-fn groups(user: &User) -> String {
-    let clear = |group: &&String| !group.contains(|letter: char| letter == ',' || letter.is_control());
-    user.groups.iter().filter(clear).map(String::as_str).collect::<Vec<_>>().join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
     use crate::edge::testing;
-    use crate::identity::{UserId, UserState};
+    use crate::identity::{User, UserId, UserState};
 
     fn site(more: &str) -> Arc<Site> {
         let text = "name = \"crm\"\nhosts = [\"crm.test\"]\nbackends = [\"http://127.0.0.1:1\"]\n";
@@ -340,12 +342,11 @@ mod tests {
 
     #[test]
     fn identity_replaces_and_a_name_can_neither_break_a_line_nor_smuggle_a_group() {
-        let (site, user) = (site(""), user());
+        let (site, signed) = (site(""), Signed::new("signed".to_owned(), &user()));
         let mut header = request(&[("Host", "crm.test")]);
         let outgoing = Outgoing {
             site: &site,
-            user: Some(&user),
-            assertion: Some(&HeaderValue::from_static("signed")),
+            signed: Some(&signed),
             operation: None,
             client: "203.0.113.5".parse().unwrap(),
             scheme: "https",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT, ACCEPT_LANGUAGE, HeaderMap};
+use http::header::{ACCEPT, ACCEPT_LANGUAGE, HeaderMap, HeaderName};
 use http::{HeaderValue, Method};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
@@ -15,6 +15,8 @@ use crate::policy::{CanonicalTarget, Site};
 use crate::portal::{Language, Refused, Visit, answer_cookie_name, session_cookie_name};
 use crate::secret::SessionToken;
 use crate::session::Presented;
+
+static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// What a request says, beyond the [`Visit`].
 #[derive(Debug)]
@@ -116,13 +118,13 @@ fn one_cookie<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>,
     cookies::value(headers, name).map_err(|cookies::Ambiguous| Stop::bad_request("one cookie with two values"))
 }
 
-fn text<'h>(headers: &'h HeaderMap, name: &http::HeaderName) -> Option<&'h str> {
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name).map(HeaderValue::to_str)?.ok()
 }
 
 /// Whether a person's browser navigates (Fetch Metadata says so), or, of older browsers, whether a page is accepted.
 fn wants_page(headers: &HeaderMap) -> bool {
-    match headers.get("sec-fetch-mode") {
+    match headers.get(&SEC_FETCH_MODE) {
         Some(mode) => mode.as_bytes() == b"navigate",
         None => {
             text(headers, &ACCEPT).is_some_and(|accept| accept.contains("text/html"))

@@ -17,7 +17,8 @@ use quick_cache::sync::Cache;
 use serde::Serialize;
 
 use super::keys::{KeyRing, NoKey};
-use super::{Amr, SessionId, SignedIn};
+use super::plain::Plain;
+use super::{Amr, SessionId, SignedIn, User};
 use crate::secret::{Random, random_bytes};
 use crate::time::Timestamp;
 
@@ -70,11 +71,13 @@ struct Key(SessionId, Box<str>);
 #[derive(Hash)]
 struct KeyRef<'a>(SessionId, &'a str);
 
-/// A signed assertion, as text and as the field value it is sent as. Cheap to clone.
+/// A signed assertion, as text and as the field value it is sent as, and the plain identity that goes beside it. Cheap to
+/// clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Signed {
     text: Arc<str>,
     field: HeaderValue,
+    plain: Arc<Plain>,
 }
 
 /// A signed assertion and what it was made of.
@@ -163,7 +166,7 @@ impl Assertions {
             let signature = key.sign(token.as_bytes());
             token.push('.');
             URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-            Signed::new(token)
+            Signed::new(token, user)
         })
     }
 }
@@ -177,16 +180,21 @@ impl fmt::Debug for Assertions {
 // === impl Signed ===
 
 impl Signed {
-    fn new(token: String) -> Self {
+    pub(crate) fn new(token: String, user: &User) -> Self {
         let text = Arc::from(token.as_str());
         let mut field = HeaderValue::try_from(token).expect("base64url and dots are a field value");
         field.set_sensitive(true);
-        Self { text, field }
+        Self { text, field, plain: Arc::new(Plain::of(user)) }
     }
 
     /// As it is sent.
     pub fn field(&self) -> &HeaderValue {
         &self.field
+    }
+
+    /// The same user, for those who verify nothing.
+    pub fn plain(&self) -> &Plain {
+        &self.plain
     }
 }
 

@@ -8,6 +8,7 @@
 
 pub mod assertion;
 pub mod keys;
+pub mod plain;
 
 use std::fmt;
 use std::str::FromStr;

@@ -16,7 +16,7 @@ mod segments;
 
 use std::borrow::Cow;
 
-use self::escapes::{ascii_query, decoded, has_escape, unescape};
+use self::escapes::{ascii_query, canonical_already, decoded, has_escape, unescape};
 use self::segments::{check_encoded_slash, cut_parameters, resolve};
 
 /// A request target in canonical form. The very bytes that are judged are the bytes that are forwarded.
@@ -52,13 +52,27 @@ impl CanonicalTarget {
             Some(at) => (&origin[..at], Some(&origin[at + 1..])),
             None => (&origin[..], None),
         };
+        let query = query.map(ascii_query);
+        if let Some(path) = canonical_already(path) {
+            let key = if path.ends_with('/') { path.to_owned() } else { [path, "/"].concat() };
+            return Ok(Self { path: path.to_owned(), query, key, cut_key: None });
+        }
+        Self::of_spelling(path, query, encoded_slash)
+    }
+
+    /// From a path that may be spelled in several ways.
+    fn of_spelling(
+        path: &[u8],
+        query: Option<String>,
+        encoded_slash: impl Fn(&str) -> bool,
+    ) -> Result<Self, NotCanonical> {
         let path = resolve(&unescape(path)?);
         if has_escape(&path, "%2F") {
             check_encoded_slash(&path, encoded_slash)?;
         }
         let key = key_of(&path);
         let cut_key = cut_parameters(&path).map(|cut| key_of(&cut)).filter(|cut| *cut != key);
-        Ok(Self { path, query: query.map(ascii_query), key, cut_key })
+        Ok(Self { path, query, key, cut_key })
     }
 
     /// The canonical path, starting with `/`.

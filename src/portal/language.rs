@@ -42,6 +42,12 @@ impl Language {
 
 /// The language of ours with the highest weight; among equals the first named.
 fn preferred(accept: &str, default: Language) -> Option<Language> {
+    // Most browsers begin with a language alone: no weight exceeds its own.
+    if let [_, _, b',', ..] = accept.as_bytes()
+        && let Some(language) = accept.get(..2).and_then(Language::from_tag)
+    {
+        return Some(language);
+    }
     let mut best: Option<(u16, Language)> = None;
     for range in accept.split(',').take(32) {
         let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));

@@ -39,6 +39,31 @@ fn carries_nothing_forged(request: &crate::support::received::Received) {
     }
 }
 
+/// The names of `request` as they were written, without what differs from way to way.
+fn names(request: &crate::support::received::Received) -> Vec<String> {
+    let mut names: Vec<_> = request.headers.iter().map(|(name, _)| name.clone()).collect();
+    names.retain(|name| !matches!(name.as_str(), "x-vantail-operation" | "idempotency-key"));
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test]
+async fn a_backend_sees_the_same_names_whether_a_request_was_held_or_not() {
+    let world = World::start().await;
+    let (alice, val) = (world.signed_in("alice").await, world.signed_in("val").await);
+    let fields = [("Content-Type", "application/json"), ("X-MiXed", "1"), ("ACCEPT", "*/*")];
+    assert_eq!(alice.client.send("POST", "/app/x", &fields, b"{}").await.status, 200);
+    let forwarded = names(&world.backend.last());
+    for name in ["Host", "Content-Type", "x-mixed", "accept", "remote-user", "x-request-id"] {
+        assert!(forwarded.iter().any(|own| own == name), "{name} is not in {forwarded:?}");
+    }
+    let held = alice.client.send("POST", "/admin/ops/1", &fields, b"{}").await;
+    let id = held.location().split('/').nth(3).unwrap().to_owned();
+    let token = val.token(&id).await;
+    crate::hold::delivered(&alice, &val, &id, &token).await;
+    assert_eq!(names(&world.backend.last()), forwarded);
+}
+
 #[tokio::test]
 async fn hdr_1_no_identity_comes_from_the_client_on_any_kind_of_route() {
     let world = World::start().await;

@@ -13,6 +13,28 @@ enum Escape {
     Kept(u8),
 }
 
+/// The path, where it has but one spelling and one reading: no escape, no `;`, and no segment that is empty or begins with a
+/// dot. Most have, and are seen to in one pass.
+pub(super) fn canonical_already(path: &[u8]) -> Option<&str> {
+    let mut before = 0;
+    let is_canonical = path.iter().all(|&byte| {
+        let behind_slash = std::mem::replace(&mut before, byte) == b'/';
+        SINGLE[usize::from(byte)] && !(behind_slash && matches!(byte, b'/' | b'.'))
+    });
+    if is_canonical { std::str::from_utf8(path).ok() } else { None }
+}
+
+/// Characters of a path that are only themselves.
+const SINGLE: [bool; 256] = {
+    let mut single = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        single[byte as usize] = is_path_character(byte) && byte != b';';
+        byte += 1;
+    }
+    single
+};
+
 /// Undoes the escapes that were not needed, escapes what must be, refuses what is read differently by different readers.
 pub(super) fn unescape(path: &[u8]) -> Result<String, NotCanonical> {
     let mut clean = String::with_capacity(path.len() + 1);

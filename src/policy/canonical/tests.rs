@@ -107,6 +107,13 @@ proptest! {
     }
 
     #[test]
+    fn path_1_the_short_way_to_the_canonical_form_leads_where_the_long_one_does(raw in "/[ab./;%2F~:é-]{0,12}") {
+        let short = CanonicalTarget::parse(raw.as_bytes(), |_| true);
+        let long = CanonicalTarget::of_spelling(raw.as_bytes(), None, |_| true);
+        prop_assert_eq!(short, long);
+    }
+
+    #[test]
     fn a_canonical_path_has_no_second_reading(raw in proptest::collection::vec(any::<u8>(), 0..40)) {
         if let Ok(target) = CanonicalTarget::parse(&[b"/", &raw[..]].concat(), |_| false) {
             let path = target.path();

@@ -192,6 +192,7 @@ fn escape(into: &mut String, text: &str) {
     into.push_str(rest);
 }
 
+#[expect(clippy::needless_bitwise_bool, reason = "without branches the compiler looks at many bytes at once")]
 const fn is_plain(byte: u8) -> bool {
     (byte >= b' ') & (byte <= b'~') & (byte != b'"') & (byte != b'\\')
 }

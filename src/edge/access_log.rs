@@ -160,9 +160,7 @@ impl Record {
 /// As text, with what cannot be printed in hexadecimal.
 fn printable(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
-        Ok(text) if bytes.iter().fold(true, |plain, byte| plain & byte.is_ascii_graphic() & (*byte != b'\\')) => {
-            text.to_owned()
-        }
+        Ok(text) if bytes.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'\\') => text.to_owned(),
         _ => bytes.escape_ascii().to_string(),
     }
 }

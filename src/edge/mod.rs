@@ -156,7 +156,7 @@ impl Gateway {
         let storing = Semaphore::new(hold::STORED_AT_ONCE);
         let request_ids = RequestIds::new(Arc::clone(&parts.portal.random));
         let exchange = Exchange::new(parts.deadlines);
-        Self { exchange, request_ids, held, forms, storing, grounds, portal_host, parts }
+        Self { parts, grounds, exchange, request_ids, held, forms, storing, portal_host }
     }
 
     /// Takes up a request: its connection is busy from now on, and every read and write has its bound.

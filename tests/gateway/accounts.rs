@@ -75,9 +75,9 @@ async fn auth_4_unknown_and_disabled_names_cost_the_same_work() {
     let work = async || (hashes(&world), world.acts().await.len());
     for name in ["carol", "nobody", "dave", "erin"] {
         let (hashed, told) = work().await;
-        for guess_number in 1..=4 {
+        for more in 1..=4_u8 {
             assert_eq!(guess(&world, name, "not the password").await.status, 422);
-            assert_eq!(work().await, (hashed + guess_number, told + guess_number as usize), "{name}: hashes, lines");
+            assert_eq!(work().await, (hashed + u64::from(more), told + usize::from(more)), "{name}: hashes, lines");
         }
     }
 }

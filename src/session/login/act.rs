@@ -178,12 +178,12 @@ impl Try {
 
     /// What a session at `stage` that this try opens makes of it: in, the counter goes; with more to come, this try alone.
     pub(super) fn settled(&self, stage: Stage) -> Option<Settled> {
-        if stage == Stage::Live { self.cleared() } else { self.given_back() }
+        if stage == Stage::Live { Some(self.cleared()) } else { self.given_back() }
     }
 
     /// The counter goes with the session that enters.
-    pub(super) fn cleared(&self) -> Option<Settled> {
-        Some(self.attempt.cleared())
+    pub(super) fn cleared(&self) -> Settled {
+        self.attempt.cleared()
     }
 
     /// This try goes with the session that enters.

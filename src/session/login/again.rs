@@ -32,7 +32,7 @@ impl Act<'_> {
         let proven_again = |next: &mut SessionRow| {
             (next.amr, next.auth_time, next.second_factor_at) = (amr, now, enrolled.then_some(now));
         };
-        let with = with.settling(reserved.cleared()).telling(event);
+        let with = with.settling(Some(reserved.cleared())).telling(event);
         self.advance_or_refuse(reserved, session, &row, proven_again, with).await
     }
 

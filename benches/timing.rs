@@ -4,6 +4,8 @@
 //! Tests compare the work, which is exact on every machine; this measures the time, which is not: run it on a quiet one.
 //! `cargo bench --bench timing` prints a line a name and fails when one can be told apart.
 
+#![expect(clippy::print_stdout, reason = "a comparison is printed")]
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -160,7 +162,7 @@ fn rank_test(one: &[Duration], other: &[Duration]) -> f64 {
         other.iter().map(|b| f64::from(u8::from(a > b)) + f64::from(u8::from(a == b)) / 2.0).sum::<f64>()
     };
     let u: f64 = one.iter().map(wins).sum();
-    let (n, m) = (one.len() as f64, other.len() as f64);
+    let [n, m] = [one, other].map(|timings| f64::from(u32::try_from(timings.len()).unwrap_or(u32::MAX)));
     let z = (u - n * m / 2.0).abs() / (n * m * (n + m + 1.0) / 12.0).sqrt();
     2.0 * upper_tail(z)
 }

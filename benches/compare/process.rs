@@ -95,7 +95,9 @@ impl Drop for Running {
         if !matches!(self.ends_within(Duration::from_secs(5)), Ok(true)) {
             let _ = self.child.kill();
             let _ = self.child.wait();
-            workers.into_iter().for_each(|pid| signal("-KILL", pid));
+            for pid in workers {
+                signal("-KILL", pid);
+            }
         }
     }
 }

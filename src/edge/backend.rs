@@ -11,6 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
 use pingora::upstreams::peer::HttpPeer;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -27,7 +28,7 @@ pub struct Backends {
 #[derive(Debug, Default)]
 struct Inner {
     /// By host name: few backends share one.
-    known: RwLock<HashMap<String, Vec<Arc<Target>>>>,
+    known: RwLock<HashMap<String, Vec<Arc<Target>>, RandomState>>,
     turn: AtomicUsize,
 }
 

@@ -11,19 +11,24 @@ use crate::portal::{is_own, sets_own};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ambiguous;
 
-/// The value of the cookie called exactly `name`. Names that only look like it are other cookies; the same value twice
-/// is one.
-pub(super) fn value<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Ambiguous> {
-    let mut found = None;
+/// The values of the cookies called exactly as `names` say. Names that only look like it are other cookies; the same value
+/// twice is one.
+pub(super) fn values<'h, const N: usize>(
+    headers: &'h HeaderMap,
+    names: [&str; N],
+) -> Result<[Option<&'h str>; N], Ambiguous> {
+    let mut found: [Option<&[u8]>; N] = [None; N];
     for pair in headers.get_all(COOKIE).iter().flat_map(pairs) {
-        let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) else { continue };
-        match found {
-            Some(earlier) if earlier != value => return Err(Ambiguous),
-            _ => found = Some(value),
+        for (name, found) in names.iter().zip(&mut found) {
+            let rest = pair.strip_prefix(name.as_bytes());
+            let Some(value) = rest.and_then(|rest| rest.strip_prefix(b"=")) else { continue };
+            if found.replace(value).is_some_and(|earlier| earlier != value) {
+                return Err(Ambiguous);
+            }
         }
     }
     // A value that is not text is none we have ever made.
-    Ok(found.map(|value| std::str::from_utf8(value).unwrap_or_default()))
+    Ok(found.map(|found| found.map(|value| std::str::from_utf8(value).unwrap_or_default())))
 }
 
 /// Takes the gateway's cookies out of `Cookie`, and leaves the others byte for byte (several fields become one, as RFC 9113
@@ -86,7 +91,7 @@ mod tests {
         for field in fields {
             headers.append(COOKIE, field.parse().unwrap());
         }
-        value(&headers, "__Host-vantail").map(|found| found.map(str::to_owned))
+        values(&headers, ["__Host-vantail", "other"]).map(|[found, _]| found.map(str::to_owned))
     }
 
     #[test]

@@ -89,8 +89,10 @@ impl Gateway {
         }
         let site = visit.site.as_deref();
         let target = CanonicalTarget::parse(&target, |path| site.is_some_and(|site| site.allows_encoded_slash(path)))?;
-        let credential = credential(&header.headers, visit.secure)?;
-        let ticket = one_cookie(&header.headers, answer_cookie_name(visit.secure))?.map(str::to_owned);
+        let names = [session_cookie_name(visit.secure), answer_cookie_name(visit.secure)];
+        let [session, ticket] = cookies::values(&header.headers, names)
+            .map_err(|cookies::Ambiguous| Stop::bad_request("one cookie with two values"))?;
+        let (credential, ticket) = (Credential::of(session), ticket.map(str::to_owned));
         fields::change(header, |fields| identity::strip(fields, site));
         Ok(Inbound { grounds, method: header.method.clone(), target, ticket, credential })
     }
@@ -107,17 +109,6 @@ impl Gateway {
     }
 }
 
-fn credential(headers: &HeaderMap, secure: bool) -> Result<Credential, Stop> {
-    Ok(match one_cookie(headers, session_cookie_name(secure))? {
-        None => Credential::Nothing,
-        Some(text) => SessionToken::parse(text).map_or(Credential::Unreadable, Credential::Token),
-    })
-}
-
-fn one_cookie<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Stop> {
-    cookies::value(headers, name).map_err(|cookies::Ambiguous| Stop::bad_request("one cookie with two values"))
-}
-
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name).map(HeaderValue::to_str)?.ok()
 }
@@ -130,6 +121,18 @@ fn wants_page(headers: &HeaderMap) -> bool {
             text(headers, &ACCEPT).is_some_and(|accept| accept.contains("text/html"))
                 && !headers.contains_key("x-requested-with")
                 && !headers.contains_key("upgrade")
+        }
+    }
+}
+
+// === impl Credential ===
+
+impl Credential {
+    /// What stands in the session cookie.
+    fn of(cookie: Option<&str>) -> Self {
+        match cookie {
+            None => Self::Nothing,
+            Some(text) => SessionToken::parse(text).map_or(Self::Unreadable, Self::Token),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use foldhash::fast::RandomState;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
@@ -25,7 +26,7 @@ struct Inner {
     registry: RwLock<Registry>,
     requests: Family<Labels, Counter>,
     durations: Family<SiteLabel, Histogram, fn() -> Histogram>,
-    meters: RwLock<HashMap<String, Arc<Meter>>>,
+    meters: RwLock<HashMap<String, Arc<Meter>, RandomState>>,
 }
 
 /// Labels of a request. The site's name comes from the policy, so that clients cannot make new ones.

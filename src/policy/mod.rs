@@ -43,6 +43,8 @@ pub use site::{Backend, HeaderNames, Site};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 /// Everything `policies/` says, checked. Immutable: a reload makes a new one and swaps. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -52,7 +54,8 @@ pub struct Policy {
     pub sites: Vec<Arc<Site>>,
     /// `security.toml`.
     pub security: Security,
-    by_host: Arc<HashMap<String, Arc<Site>>>,
+    /// Of our own keys, so that nobody chooses what collides.
+    by_host: Arc<HashMap<String, Arc<Site>, RandomState>>,
 }
 
 // === impl Policy ===

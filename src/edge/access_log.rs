@@ -183,7 +183,7 @@ fn cut(text: &str) -> &str {
 // === impl Verdict ===
 
 impl Verdict {
-    /// How many there are.
+    /// How many there are: the last one tells.
     pub const COUNT: usize = Self::Error as usize + 1;
 
     /// The word.

@@ -110,6 +110,17 @@ mod tests {
     }
 
     #[test]
+    fn web_3_two_cookies_are_told_apart_though_one_name_begins_like_the_other() {
+        let names = ["__Host-vantail", "__Host-vantail-answer"];
+        let find = |field: &'static str| {
+            values(&request(&[field]), names).map(|found| found.map(|one| one.map(str::to_owned)))
+        };
+        assert_eq!(find("__Host-vantail-answer=2"), Ok([None, Some("2".into())]));
+        assert_eq!(find("__Host-vantail-answer=2; __Host-vantail=1"), Ok([Some("1".into()), Some("2".into())]));
+        assert_eq!(find("__Host-vantail-answer=2; __Host-vantail=1; __Host-vantail-answer=3"), Err(Ambiguous));
+    }
+
+    #[test]
     fn web_3_two_different_values_are_refused() {
         assert_eq!(find(&["__Host-vantail=vs_1; __Host-vantail=vs_2"]), Err(Ambiguous));
         assert_eq!(find(&["__Host-vantail=vs_1", " __Host-vantail=vs_2"]), Err(Ambiguous));

@@ -35,14 +35,16 @@ mod tests {
 
     #[test]
     fn everything_but_the_spelling_stays() {
-        for target in ["/a?b=c", "/caf\u{e9}?x", "*", "/a#b", "http://crm.test/a?b"] {
-            let mut header = RequestHeader::build(Method::PATCH, target.as_bytes(), None).unwrap();
+        let targets: [&[u8]; 6] =
+            [b"/a?b=c", "/caf\u{e9}?x".as_bytes(), b"/caf\xe9?x", b"*", b"/a#b", b"http://crm.test/a?b"];
+        for target in targets {
+            let mut header = RequestHeader::build(Method::PATCH, target, None).unwrap();
             header.set_version(Version::HTTP_10);
             header.append_header("X-Two", "1").unwrap();
             header.append_header("X-Two", "2").unwrap();
             let before = header.raw_path().to_vec();
             change(&mut header, |fields| fields.insert("x-more", HeaderValue::from_static("3")));
-            assert_eq!(header.raw_path(), before, "{target}");
+            assert_eq!(header.raw_path(), before, "{}", target.escape_ascii());
             assert_eq!((&header.method, header.version), (&Method::PATCH, Version::HTTP_10));
             let mut wire = Vec::new();
             header.header_to_h1_wire(&mut wire);

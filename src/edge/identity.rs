@@ -16,6 +16,7 @@ use super::stop::Stop;
 use super::{address, cookies, fields};
 use crate::identity::assertion::Signed;
 use crate::policy::Site;
+use crate::policy::overrides::is_override_header;
 
 /// What is said to a backend about one request.
 #[derive(Debug)]
@@ -129,14 +130,15 @@ fn connection_options(fields: &HeaderMap) -> impl Iterator<Item = HeaderName> {
         .filter(|name| name != HOST)
 }
 
-/// Letters and digits of `name` (header names are lower case already); none when longer than any managed name.
-fn fold<'b>(name: &str, buffer: &'b mut [u8; FOLDED_LONGEST]) -> Option<&'b [u8]> {
+/// Letters and digits of `name` (header names are lower case already), the first of them where there are more than any
+/// managed name has.
+fn fold<'b>(name: &str, buffer: &'b mut [u8; FOLDED_LONGEST]) -> &'b [u8] {
     let mut length = 0;
-    for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {
-        *buffer.get_mut(length)? = byte;
+    for (place, letter) in buffer.iter_mut().zip(name.bytes().filter(u8::is_ascii_alphanumeric)) {
+        *place = letter;
         length += 1;
     }
-    Some(&buffer[..length])
+    &buffer[..length]
 }
 
 fn folds_to(name: &HeaderName, folded: &[u8]) -> bool {
@@ -176,10 +178,11 @@ impl<'s> Managed<'s> {
             return false;
         }
         let mut buffer = [0; FOLDED_LONGEST];
-        let Some(folded) = fold(name.as_str(), &mut buffer) else { return false };
+        let folded = fold(name.as_str(), &mut buffer);
         FAMILIES.iter().any(|family| folded.starts_with(family))
             || NAMES.contains(&folded)
-            || (self.overrides && is_method_override(folded))
+            // Where overrides are judged, those that nobody judges go all the same.
+            || (is_method_override(folded) && (self.overrides || !is_override_header(name)))
             || own.into_iter().any(|(_, own)| folds_to(own, folded))
     }
 }
@@ -253,8 +256,12 @@ mod tests {
     use crate::identity::{User, UserId, UserState};
 
     fn site(more: &str) -> Arc<Site> {
+        site_with(more, "X-Gate-User")
+    }
+
+    fn site_with(more: &str, user: &str) -> Arc<Site> {
         let text = "name = \"crm\"\nhosts = [\"crm.test\"]\nbackends = [\"http://127.0.0.1:1\"]\n";
-        testing::site(&format!("{text}{more}\n[headers]\nuser = \"X-Gate-User\"\n"))
+        testing::site(&format!("{text}{more}\n[headers]\nuser = \"{user}\"\n"))
     }
 
     fn request(fields: &[(&str, &'static str)]) -> HeaderMap {
@@ -327,17 +334,39 @@ mod tests {
             assert!(Managed::of(None).has(&name), "{name}");
             assert!(Managed::of(Some(&site(""))).has(&name), "{name}");
         }
+        let own = site("").headers.user.clone();
+        for spelling in ["_remote-user", "-x-forwarded-for", "x--gate.user", own.as_str(), "re-mote-user"] {
+            let name = HeaderName::from_bytes(spelling.as_bytes()).unwrap();
+            assert!(Managed::of(Some(&site(""))).has(&name), "{name}");
+        }
+        let long = HeaderName::try_from(format!("x-vantail-{}", "x".repeat(100))).unwrap();
+        assert!(Managed::of(None).has(&long), "however long");
         for name in ["host", "cookie", "accept", "content-type", "x", "-", "re", "priority"] {
             assert!(!Managed::of(Some(&site(""))).has(&HeaderName::from_static(name)), "{name}");
         }
     }
 
     #[test]
+    fn hdr_2_a_sites_own_name_may_be_short_or_begin_with_a_digit() {
+        for (own, spellings) in [("x", ["X-", "_x", "x"]), ("1-Id", ["1_id", "-1id", "1.I.D"])] {
+            let site = site_with("", own);
+            for spelling in spellings {
+                let name = HeaderName::from_bytes(spelling.to_ascii_lowercase().as_bytes()).unwrap();
+                assert!(Managed::of(Some(&site)).has(&name), "{name} for {own}");
+            }
+        }
+    }
+
+    #[test]
     fn hdr_8_a_site_that_judges_method_overrides_gets_them() {
         let site = site("method_override = true");
-        let mut header = request(&[("X-HTTP-Method-Override", "DELETE")]);
+        let mut header = request(&[
+            ("X-HTTP-Method-Override", "DELETE"),
+            ("HTTP-Method-Override", "DELETE"),
+            ("X-HTTP-Method-Name", "DELETE"),
+        ]);
         strip(&mut header, Some(&site));
-        assert_eq!(names(&header), ["x-http-method-override"]);
+        assert_eq!(names(&header), ["x-http-method-override", "http-method-override"], "what nobody judges is removed");
     }
 
     #[test]

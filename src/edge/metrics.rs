@@ -195,10 +195,13 @@ mod tests {
         metrics.show_counter("password_hashes", "Hashes computed", || 5);
         let outcome = Outcome { status: 403, received: 0, sent: 0, took: Duration::from_millis(3) };
         metrics.count("crm", Verdict::Refuse, outcome);
+        metrics.count("crm", Verdict::Refuse, outcome);
+        metrics.count("hr", Verdict::Error, Outcome { status: 0, ..outcome });
         let text = metrics.text().unwrap();
         for line in [
-            "vantail_requests_total{site=\"crm\",decision=\"refuse\",status=\"4xx\"} 1",
-            "vantail_request_duration_seconds_bucket{le=\"0.005\",site=\"crm\"} 1",
+            "vantail_requests_total{site=\"crm\",decision=\"refuse\",status=\"4xx\"} 2",
+            "vantail_requests_total{site=\"hr\",decision=\"error\",status=\"none\"} 1",
+            "vantail_request_duration_seconds_bucket{le=\"0.005\",site=\"crm\"} 2",
             "vantail_sessions 7",
             "vantail_password_hashes_total 5",
         ] {

@@ -19,7 +19,7 @@ const FIELD: &str = "_method";
 const NAMED_BY_FORMS: [Method; 3] = [Method::PUT, Method::PATCH, Method::DELETE];
 
 /// The headers that name one, by their letters alone: `X_HTTP_Method` is read as `X-HTTP-Method` by CGI.
-const HEADERS: [&str; 3] = ["xhttpmethodoverride", "xhttpmethod", "xmethodoverride"];
+const HEADERS: [&str; 4] = ["xhttpmethodoverride", "xhttpmethod", "xmethodoverride", "httpmethodoverride"];
 
 /// More different methods than this in one request is no request.
 const MOST: usize = 8;

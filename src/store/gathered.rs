@@ -87,7 +87,14 @@ impl Queue {
 
     /// The next to be written, without those that were told that they came too late. With none left, nobody is writing.
     fn next(&mut self, now: Instant) -> Vec<Waiting> {
+        let before = self.waiting.len();
         self.waiting.retain(|one| now < one.until);
+        if self.waiting.len() < before {
+            tracing::error!(
+                callers = before - self.waiting.len(),
+                "events were not written in time, and are not in the trail"
+            );
+        }
         let count = self.waiting.len().min(TOGETHER);
         self.is_written = count > 0;
         self.waiting.drain(..count).collect()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vantail::account::Edit;
+use vantail::account::lockout::Subject;
 use vantail::policy::Security;
 use vantail::policy::security::Lockout;
 
@@ -218,6 +219,19 @@ async fn auth_7_an_administrator_unlocks_and_the_trail_says_so() {
     assert!(world.accounts().unlock(alice.id, &world.command()).await.unwrap());
     assert!(world.try_password("alice", PASSWORD).await.is_ok());
     assert_eq!(world.acts().await.iter().filter(|act| *act == "lockout.unlocked").count(), 1);
+}
+
+#[tokio::test]
+async fn a_sign_in_clears_what_was_counted_even_where_nothing_is_counted_any_more() {
+    let mut world = World::new().await;
+    let alice = world.user("alice").await;
+    for _ in 0..3 {
+        assert!(is_refused(&world.try_password("alice", "wrong").await));
+    }
+    world.security.lockout.attempts = 0;
+    assert!(world.try_password("alice", PASSWORD).await.is_ok());
+    let subject = Subject::user(alice.id);
+    assert_eq!(world.accounts().store.lockout(subject.as_str()).await.unwrap(), None);
 }
 
 #[tokio::test]

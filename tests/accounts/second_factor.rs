@@ -37,6 +37,20 @@ async fn mfa_1_one_of_a_hundred_parallel_uses_of_a_code_is_accepted() {
     assert!(world.try_code(&pending, &world.code()).await.is_ok());
 }
 
+#[tokio::test]
+async fn mfa_1_a_code_given_to_a_sign_in_that_has_ended_is_told_and_not_lost() {
+    let world = World::new().await;
+    let alice = world.user_with_factor("alice").await;
+    let pending = world.row(&world.pending("alice").await).await;
+    assert!(world.accounts().store.end_session(pending.id, &[]).await.unwrap());
+    assert!(is_over(&world.act().second_factor(&pending, &world.code()).await));
+    let last = world.trail().await.pop().unwrap();
+    assert_eq!((last.act.as_str(), last.user), ("login.refused", Some(alice.id)));
+    assert!(last.details.contains("the sign-in ended"), "{}", last.details);
+    let pending = world.pending("alice").await;
+    assert!(world.try_code(&pending, &world.code()).await.is_ok(), "it opened nothing, so that it still opens this");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn mfa_3_a_thousand_wrong_codes_are_five_and_a_lock() {
     let world = Arc::new(World::new().await);

@@ -247,6 +247,7 @@ async fn hdr_8_where_overrides_are_allowed_the_strictest_answer_wins() {
     let alice = world.signed_in("alice").await;
     for (target, headers, body) in [
         ("/admin/ops/1", &[("X-HTTP-Method-Override", "DELETE")][..], ""),
+        ("/admin/ops/1", &[("HTTP_Method-Override", "DELETE")], ""),
         ("/admin/ops/1?_method=DELETE", &[], ""),
         ("/admin/ops/1", &[("Content-Type", "application/x-www-form-urlencoded")], "_method=DELETE"),
     ] {

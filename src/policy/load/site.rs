@@ -187,6 +187,14 @@ impl Reading<'_, SiteFile> {
                 );
                 default
             }
+            Ok(name) if !(1..=LONGEST_NAME).contains(&letters(&name).len()) => {
+                self.fault(
+                    &at,
+                    format!("`{name}` has no letter or digit, or more than {LONGEST_NAME}"),
+                    "choose another name, like \"Remote-User\"",
+                );
+                default
+            }
             Ok(name) => name,
             Err(_) => {
                 self.fault(&at, format!("`{text}` is not a header's name"), "use letters, digits and `-`");
@@ -229,26 +237,31 @@ fn letters(name: &HeaderName) -> String {
     name.as_str().chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
-/// Headers that carry the request itself or the way to it.
+/// Letters and digits in the name of an identity header, at most: its spellings are removed by comparing so many.
+const LONGEST_NAME: usize = 64;
+
+/// Headers that carry the request itself or the way to it, in whatever spelling: every spelling of an identity header is
+/// removed.
 fn is_reserved(name: &HeaderName) -> bool {
     const RESERVED: [&str; 15] = [
         "host",
         "connection",
-        "content-length",
-        "content-type",
-        "content-encoding",
-        "transfer-encoding",
+        "contentlength",
+        "contenttype",
+        "contentencoding",
+        "transferencoding",
         "te",
         "trailer",
         "upgrade",
         "cookie",
         "authorization",
-        "keep-alive",
+        "keepalive",
         "expect",
-        "proxy-connection",
-        "idempotency-key",
+        "proxyconnection",
+        "idempotencykey",
     ];
-    RESERVED.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-")
+    let folded = letters(name);
+    RESERVED.contains(&folded.as_str()) || folded.starts_with("xforwarded")
 }
 
 fn host(text: &str) -> Result<String, Wrong> {

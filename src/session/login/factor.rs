@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::account::totp::{Enrolment, matching_step};
-use crate::identity::Amr;
+use crate::identity::{Amr, UserId};
 use crate::secret::{framed, sha256};
 use crate::session::login::act::{Act, Try};
 use crate::session::login::progress::{PENDING, Proven, With, next_stage};
@@ -128,20 +128,27 @@ impl Act<'_> {
         match self.advance(session, row, change, with).await {
             Ok(Some(step)) => Ok(step),
             Ok(None) => self.refuse(reserved, WRONG_CODE).await,
-            Err(LoginError::Over) => match self.refuse(reserved, OVERTAKEN).await {
-                Err(LoginError::Refused) => Err(LoginError::Over),
-                other => other,
-            },
+            Err(LoginError::Over) => {
+                self.tell_overtaken(session.user).await?;
+                Err(LoginError::Over)
+            }
             Err(error) => Err(error),
         }
     }
 }
 
+impl Act<'_> {
+    /// A right code whose session was gone by then: most often the same form, sent twice. Nothing was guessed; whether the
+    /// try still counts, or went with the counter, is as the other one left it.
+    async fn tell_overtaken(&self, user: UserId) -> Result<(), LoginError> {
+        let event = self.event("login.refused", "refused", user);
+        let event = event.with("reason", "the sign-in ended, or the account was changed, meanwhile");
+        Ok(self.store().append_events(&[event]).await?)
+    }
+}
+
 /// What the trail says of a code that opened nothing.
 pub(super) const WRONG_CODE: &str = "wrong or used code";
-
-/// What the trail says of one whose session was gone by then.
-const OVERTAKEN: &str = "the sign-in ended, or the account was changed, meanwhile";
 
 /// What the trail says of the sessions that end with an enrolment.
 const ENROLLED: &str = "a second factor was enrolled";

@@ -36,6 +36,9 @@ impl OtherWriter {
     }
 }
 
+/// The pool has a task for a connection that comes back; all may come back at once.
+const CONNECTIONS_AND_WRITER: usize = 10 + 1 + 1;
+
 type Appending<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + 'a>>;
 
 /// So many callers, each of whom has handed in two events and waits.
@@ -89,13 +92,13 @@ async fn however_long_a_flood_lasts_one_task_writes(base: Arc<Base>) {
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = tasks();
     let stranger = async || {
-        for _ in 0..20 {
+        for _ in 0..100 {
             base.store.append_events(&[event("login.refused")]).await.unwrap();
-            assert!(tasks() <= before + 3, "{} tasks after {before}", tasks());
+            assert!(tasks() <= before + CONNECTIONS_AND_WRITER, "{} tasks after {before}", tasks());
         }
     };
-    futures_util::future::join_all((0..50).map(|_| stranger())).await;
-    assert_eq!(base.store.verify_chain().await.unwrap(), ChainState::Whole(1000));
+    futures_util::future::join_all((0..20).map(|_| stranger())).await;
+    assert_eq!(base.store.verify_chain().await.unwrap(), ChainState::Whole(2000));
 }
 
 async fn a_caller_who_leaves_takes_nobodys_events_along(base: Arc<Base>) {

@@ -65,6 +65,8 @@ impl Browser {
         let client = soon("starting the browser", connecting).await.expect("a browser");
         let browser = Self { client, _driver: driver, profile };
         browser.resize(setup.window).await;
+        // Without a window system some versions give no page the focus, and nothing shows where it is.
+        browser.devtools("Emulation.setFocusEmulationEnabled", json!({ "enabled": true })).await;
         browser
     }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use vantail::account::strangers::Strangers;
 use vantail::account::{Accounts, Addition, HashPool, Strength};
 use vantail::audit::Origin;
 use vantail::policy::Security;
@@ -98,7 +99,8 @@ impl Gate {
         let accounts = Accounts { store: store.clone(), keyring, random, hashing };
         let (strict, mut lenient) = (Security::default(), Security::default());
         lenient.lockout.attempts = 0;
-        let login = Login { accounts, sessions: Sessions::new(store) };
+        lenient.strangers.attempts = 0;
+        let login = Login { accounts, sessions: Sessions::new(store), strangers: Strangers::default() };
         let gate = Self { _folder: folder, login, lenient, strict };
         for name in ["known", "disabled", "locked"] {
             gate.add(name).await;
@@ -130,7 +132,7 @@ impl Gate {
 
     /// How long a wrong guess takes.
     async fn refused(&self, name: &str) -> Duration {
-        let browser = Browser { user_agent: "bench".to_owned(), presented: None };
+        let browser = Browser { user_agent: "bench".to_owned(), presented: None, token: None };
         let security = if name == "locked" { &self.strict } else { &self.lenient };
         let (guess, origin) = (SecretText::new("not the password"), origin());
         let begin = Instant::now();

@@ -175,14 +175,17 @@ impl Accounts {
         Ok(())
     }
 
-    /// Ends a lock; false when there was none. Both the sign-in's and that of wrong operation tokens.
+    /// Ends a lock; false when there was none. The sign-in's, in known browsers too, and that of wrong operation tokens.
     pub async fn unlock(&self, id: UserId, origin: &Origin) -> Result<bool, AccountError> {
         let mut was_locked = false;
+        let mut counters = self.store.browser_lockouts(id).await?;
         for subject in [Subject::user(id), Subject::validator(id)] {
-            let Some(counter) = self.store.lockout(subject.as_str()).await? else { continue };
+            counters.extend(self.store.lockout(subject.as_str()).await?);
+        }
+        for counter in counters {
             let locked = counter.locked_until.is_some_and(|until| origin.now < until);
             let event = origin.event("lockout.unlocked", "ok").about(id).with("tries", counter.tries);
-            self.store.clear_tries(subject.as_str(), &[event.with("was_locked", locked)]).await?;
+            self.store.clear_tries(&counter.subject, &[event.with("was_locked", locked)]).await?;
             was_locked |= locked;
         }
         Ok(was_locked)

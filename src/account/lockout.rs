@@ -1,6 +1,7 @@
 //! Tries, reserved before the check, consumed by their outcome.
 //!
-//! One counter per **subject**: a user, whatever the spelling and the door; a name that belongs to nobody, counted alike
+//! One counter per **subject**: a user, whatever the spelling and the door; a browser from which that user has fully signed
+//! in before, so that strangers cannot lock its owner out; a name that belongs to nobody, counted alike
 //! under a MAC of the folded name, so that no list of what people mistyped is kept.
 //!
 //! ```text
@@ -15,7 +16,7 @@
 
 use crate::identity::UserId;
 use crate::policy::security::Lockout;
-use crate::secret::{Keyring, Purpose};
+use crate::secret::{BrowserDigest, Keyring, Purpose};
 use crate::store::lockouts::{Reserved, Settled};
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
@@ -46,6 +47,12 @@ impl Subject {
     /// A user's sign-in tries.
     pub fn user(id: UserId) -> Self {
         Self(format!("user:{id}"))
+    }
+
+    /// A user's tries in a browser known to them.
+    pub fn browser(id: UserId, browser: BrowserDigest) -> Self {
+        let (half, _) = browser.as_bytes().split_at(16);
+        Self(format!("browser:{id}:{}", hex::encode(half)))
     }
 
     /// A stranger's name.

@@ -2,7 +2,7 @@
 //!
 //! * [`names::fold`] makes one spelling of all spellings of a name.
 //! * The **hashing pool** ([`HashPool`]) computes Argon2id on threads of its own behind a bounded queue.
-//! * A **try** is reserved before a credential is looked at ([`lockout`]).
+//! * A **try** is reserved before a credential is looked at ([`lockout`]); [`strangers`] are counted over all accounts too.
 //! * [`Accounts`] are the administrator's acts: the same for commands and, later, pages.
 
 pub mod accounts;
@@ -10,6 +10,7 @@ pub mod lockout;
 pub mod names;
 pub mod password;
 pub mod phone;
+pub mod strangers;
 pub mod totp;
 
 use uuid::Uuid;

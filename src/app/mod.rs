@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::account::strangers::Strangers;
 use crate::account::{Accounts, HashPool, Strength};
 use crate::config::{Config, ConfigFault, Keys};
 use crate::edge::ListenError;
@@ -143,7 +144,7 @@ impl Tools {
         .map_err(StartError::Driver)?;
         let policy = Arc::new(ArcSwap::from_pointee(policy));
         Ok(Self {
-            login: Login { accounts: accounts.clone(), sessions: sessions.clone() },
+            login: Login { accounts: accounts.clone(), sessions: sessions.clone(), strangers: Strangers::default() },
             operations: Operations::new(accounts.clone(), notices.clone(), policy.clone(), means.clock.clone()),
             notices,
             config: Arc::new(config),

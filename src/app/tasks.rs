@@ -25,6 +25,8 @@ const HOUSEKEEPING: Duration = Duration::from_mins(1);
 const CHANGES_KEPT: Duration = Duration::from_hours(1);
 /// How long the tries on a name that belongs to nobody are kept: longer than any sensible lock.
 const UNKNOWN_TRIES_KEPT: Duration = Duration::from_hours(7 * 24);
+/// How long a browser stays known without a sign-in: as long as browsers keep a cookie (RFC 6265bis section 5.5).
+const BROWSERS_KEPT: Duration = Duration::from_hours(400 * 24);
 /// How long a dead store is left alone before it is asked again.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -90,6 +92,7 @@ async fn housekeeping(tools: Tools) -> Result<(), StoreError> {
     let now = tools.means.clock.now();
     tools.store.forget_old_changes(now.minus(CHANGES_KEPT)).await?;
     tools.store.forget_old_tries(now.minus(UNKNOWN_TRIES_KEPT)).await?;
+    tools.store.forget_old_browsers(now.minus(BROWSERS_KEPT)).await?;
     Ok(())
 }
 

@@ -196,6 +196,15 @@ pub struct LockoutFile {
     /// Minutes the lock lasts. Default 30.
     #[schemars(range(max = 525_600))]
     pub minutes: Option<u32>,
+    /// Wrong sign-ins of one address, over all accounts, before it has to wait. Default 100.
+    #[schemars(range(max = 1_000_000))]
+    pub address_attempts: Option<u32>,
+    /// Minutes for which they count. Default 15.
+    #[schemars(range(max = 525_600))]
+    pub address_minutes: Option<u32>,
+    /// So many names that fail within ten minutes are credential stuffing. Default 200.
+    #[schemars(range(max = 100_000))]
+    pub stuffing_names: Option<u32>,
 }
 
 /// `[sessions]`

@@ -9,6 +9,8 @@ use crate::identity::{Right, User};
 pub struct Security {
     /// `[lockout]`
     pub lockout: Lockout,
+    /// `[lockout]`: strangers, over all accounts.
+    pub strangers: Strangers,
     /// `[sessions]`
     pub sessions: Sessions,
     /// `[second_factor]`
@@ -33,6 +35,17 @@ pub struct Lockout {
     pub attempts: u32,
     /// How long the lock lasts.
     pub duration: Duration,
+}
+
+/// `[lockout]`: what strangers may do wrong, over all accounts.
+#[derive(Debug, Clone, Copy)]
+pub struct Strangers {
+    /// Wrong sign-ins of one address; 0: any number.
+    pub attempts: u32,
+    /// How long they count.
+    pub duration: Duration,
+    /// So many names that fail within ten minutes are credential stuffing; 0: not looked for.
+    pub stuffing_names: u32,
 }
 
 /// `[sessions]`
@@ -120,6 +133,12 @@ impl Default for Passwords {
 impl Default for Lockout {
     fn default() -> Self {
         Self { attempts: 5, duration: Duration::from_mins(30) }
+    }
+}
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self { attempts: 100, duration: Duration::from_mins(15), stuffing_names: 200 }
     }
 }
 

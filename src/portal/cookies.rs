@@ -7,8 +7,10 @@ use http::HeaderMap;
 use http::header::{COOKIE, HeaderValue};
 
 use super::Visit;
-use crate::secret::SessionToken;
+use crate::secret::{BrowserToken, SessionToken};
 
+/// How long a browser is known by its cookie, seconds: 400 days, the most browsers keep one (RFC 6265bis section 5.5).
+const BROWSER_SECONDS: u32 = 400 * 24 * 3600;
 /// How long the ticket for a kept answer is good for, seconds: one redirect.
 const ANSWER_SECONDS: u32 = 60;
 
@@ -25,6 +27,11 @@ pub fn answer_cookie_name(secure: bool) -> &'static str {
 /// Name of the cookie that ties the forms of a browser without session to that browser.
 pub fn csrf_cookie_name(secure: bool) -> &'static str {
     if secure { "__Host-vantail-csrf" } else { "vantail-csrf" }
+}
+
+/// Name of the cookie by which a browser is known to whoever signed in from it.
+pub fn browser_cookie_name(secure: bool) -> &'static str {
+    if secure { "__Host-vantail-browser" } else { "vantail-browser" }
 }
 
 /// Whether a cookie of this name is the gateway's own or looks like it: in any case, with any prefix.
@@ -60,6 +67,16 @@ pub fn answer(visit: &Visit, ticket: &str) -> HeaderValue {
 /// Ties this browser's forms to it.
 pub fn csrf(visit: &Visit, value: &str) -> HeaderValue {
     set(visit, csrf_cookie_name(visit.secure), value, None)
+}
+
+/// What this browser may be known by, once somebody has signed in from it: until then it ends with the browser.
+pub fn new_browser(visit: &Visit, token: &BrowserToken) -> HeaderValue {
+    set(visit, browser_cookie_name(visit.secure), &token.expose(), None)
+}
+
+/// What this browser is known by from now on.
+pub fn known_browser(visit: &Visit, token: &BrowserToken) -> HeaderValue {
+    set(visit, browser_cookie_name(visit.secure), &token.expose(), Some(BROWSER_SECONDS))
 }
 
 /// The value of the cookie `name`. The same name with two different values is no cookie at all (WEB-3).

@@ -10,10 +10,11 @@ use serde::de::DeserializeOwned;
 use super::forgery::Csrf;
 use super::page::Page;
 use super::texts::Texts;
-use super::{Portal, Refused, Visit};
+use super::{Portal, Refused, Visit, cookies};
 use crate::audit::Origin;
 use crate::identity::SignedIn;
 use crate::policy::Policy;
+use crate::secret::BrowserToken;
 use crate::session::{Act, Browser, Presented};
 use crate::store::StoreError;
 use crate::store::sessions::{SessionRow, Stage};
@@ -32,6 +33,8 @@ pub struct Here {
     pub csrf: Csrf,
     /// Path and query of this request, to come back to.
     pub target: String,
+    /// What this browser may be known by.
+    pub browser_token: Option<BrowserToken>,
     user_agent: String,
 }
 
@@ -63,7 +66,8 @@ impl Here {
 
     /// Where the browser is, for a sign-in.
     pub fn browser(&self) -> Browser {
-        Browser { user_agent: self.user_agent.clone(), presented: self.visit.token.clone() }
+        let (presented, token) = (self.visit.token.clone(), self.browser_token.clone());
+        Browser { user_agent: self.user_agent.clone(), presented, token }
     }
 
     /// What this browser may do next to sign in.
@@ -122,7 +126,9 @@ impl FromRequestParts<Portal> for Here {
         let target = parts.uri.path_and_query().map_or("/secure/", |target| target.as_str()).to_owned();
         let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let user_agent = user_agent.chars().take(LONGEST_USER_AGENT).collect();
-        Ok(Self { portal: portal.clone(), visit, csrf, target, user_agent })
+        let browser_token = cookies::read(&parts.headers, cookies::browser_cookie_name(visit.secure));
+        let browser_token = browser_token.and_then(BrowserToken::parse);
+        Ok(Self { portal: portal.clone(), visit, csrf, target, browser_token, user_agent })
     }
 }
 

@@ -13,7 +13,7 @@ use super::here::{Here, Wanted};
 use super::page::{self, Page};
 use super::return_to::{or_front, with_return};
 use super::{Refused, cookies};
-use crate::secret::SecretText;
+use crate::secret::{BrowserToken, SecretText, SessionToken};
 use crate::session::{LoginError, Presented, Step};
 use crate::store::sessions::Stage;
 
@@ -99,10 +99,21 @@ pub fn next_page(here: &Here, step: Step, return_to: &str) -> Response {
         Step::SecondFactor(token) => (token, with_return(page_of(Stage::SecondFactor), return_to)),
         Step::Enrol(token) => (token, with_return(page_of(Stage::Enrol), return_to)),
         Step::ChangePassword(token) => (token, with_return(page_of(Stage::ChangePassword), return_to)),
-        Step::SignedIn(token, _) => (token, or_front(return_to)),
+        Step::SignedIn(token, _) => return signed_in(here, &token, return_to),
     };
     let response = page::see_other(&location);
     page::with(response, SET_COOKIE, cookies::session(&here.visit, &token)).map(Into::into)
+}
+
+/// In: this browser is known to them from now on.
+fn signed_in(here: &Here, token: &SessionToken, return_to: &str) -> Response {
+    let response = page::see_other(&or_front(return_to));
+    let response = page::with(response, SET_COOKIE, cookies::session(&here.visit, token));
+    let response = match &here.browser_token {
+        Some(browser) => page::with(response, SET_COOKIE, cookies::known_browser(&here.visit, browser)),
+        None => response,
+    };
+    response.map(Into::into)
 }
 
 /// A sign-in that is over begins again, and says so.
@@ -139,9 +150,13 @@ fn blank(here: &Here, return_to: String) -> LoginPage {
     LoginPage { page, username: String::new(), return_to, notice: None, error: None }
 }
 
-/// The page, with the cookie that ties its form to this browser where there is none yet.
+/// The page, with the cookies that tie its form to this browser, and by which it may be known, where there are none yet.
 fn form(here: &Here, status: StatusCode, page: &LoginPage) -> Response {
-    let response = page::html(status, page);
+    let mut response = page::html(status, page);
+    if here.browser_token.is_none() {
+        let token = BrowserToken::generate(&*here.portal.random);
+        response = page::with(response, SET_COOKIE, cookies::new_browser(&here.visit, &token));
+    }
     match here.csrf.new_cookie() {
         Some(value) => page::with(response, SET_COOKIE, cookies::csrf(&here.visit, value)),
         None => response,
@@ -156,6 +171,7 @@ impl From<LoginError> for Refused {
             LoginError::Refused | LoginError::NewPassword(_) => Self::Forbidden,
             LoginError::AlreadyEnrolled | LoginError::Overtaken | LoginError::PasswordSet => Self::Conflict,
             LoginError::Over => Self::SignIn { return_to: String::new() },
+            LoginError::TooMany(too_many) => Self::TooManyTries { retry_after: too_many.retry_after },
             LoginError::Busy(busy) => Self::Unavailable { retry_after: busy.retry_after },
             LoginError::Store(error) => error.into(),
             LoginError::Sealed(error) => {

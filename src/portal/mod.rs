@@ -175,6 +175,11 @@ pub enum Refused {
         /// Seconds.
         retry_after: u32,
     },
+    /// 429: too many wrong sign-ins from this network.
+    TooManyTries {
+        /// Seconds.
+        retry_after: u32,
+    },
     /// 503: cannot be answered now.
     Unavailable {
         /// Seconds.

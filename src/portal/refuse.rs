@@ -98,7 +98,9 @@ fn with_headers(mut response: http::Response<Bytes>, refused: &Refused) -> http:
     let is_unauthorized = response.status() == StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
     match refused {
-        Refused::Unavailable { retry_after } | Refused::TooManyRequests { retry_after } => {
+        Refused::Unavailable { retry_after }
+        | Refused::TooManyRequests { retry_after }
+        | Refused::TooManyTries { retry_after } => {
             drop(headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after)));
         }
         Refused::MethodNotAllowed => drop(headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"))),
@@ -143,7 +145,7 @@ impl Refused {
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::BadGateway => StatusCode::BAD_GATEWAY,
             Self::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyRequests { .. } | Self::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -172,6 +174,7 @@ impl Refused {
             Self::BadGateway => "bad-gateway",
             Self::GatewayTimeout => "gateway-timeout",
             Self::TooManyRequests { .. } => "too-many-requests",
+            Self::TooManyTries { .. } => "too-many-tries",
             Self::Unavailable { .. } => "unavailable",
             Self::Internal => "internal",
         }

@@ -378,6 +378,7 @@ pub fn every_refusal() -> Vec<Refused> {
         Refused::BadGateway,
         Refused::GatewayTimeout,
         Refused::TooManyRequests { retry_after: 60 },
+        Refused::TooManyTries { retry_after: 600 },
         Refused::Unavailable { retry_after: 5 },
         Refused::Internal,
     ]

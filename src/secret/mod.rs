@@ -4,6 +4,7 @@
 //! no way leads back. `Debug` prints neither. Both kinds of token are here with their digests ([`SessionToken`],
 //! [`OperationToken`]); what must be read again is *sealed* by the [`Keyring`].
 
+mod browser;
 mod operation;
 mod random;
 mod seal;
@@ -14,6 +15,7 @@ use std::fmt;
 use aws_lc_rs::digest;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+pub use browser::{BrowserDigest, BrowserToken};
 pub use operation::{OperationToken, OperationTokenDigest};
 pub use random::{Random, SystemRandom, random_bytes, random_digits};
 pub use seal::{DoesNotOpen, Keyring, Place, Purpose, Sealed};

@@ -19,11 +19,12 @@ mod progress;
 use std::sync::Arc;
 
 pub use self::act::Act;
+use crate::account::strangers::{Strangers, TooMany};
 use crate::account::{Accounts, Busy};
 use crate::audit::Origin;
 use crate::identity::SignedIn;
 use crate::policy::Security;
-use crate::secret::{DoesNotOpen, SecretText, SessionToken};
+use crate::secret::{BrowserToken, DoesNotOpen, SecretText, SessionToken};
 use crate::session::Sessions;
 use crate::store::StoreError;
 
@@ -33,6 +34,7 @@ use crate::store::StoreError;
 pub struct Login {
     pub accounts: Accounts,
     pub sessions: Sessions,
+    pub strangers: Strangers,
 }
 
 /// What the next page is. The token is the browser's new cookie; the earlier one is dead.
@@ -71,6 +73,9 @@ pub enum LoginError {
     /// There is a confirmed second factor already: it must be reset first.
     #[error("a second factor is enrolled already")]
     AlreadyEnrolled,
+    /// Too many wrong sign-ins from this network: nothing was checked.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// Hashing queue is full.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -115,6 +120,8 @@ pub struct Browser {
     pub user_agent: String,
     /// Whatever session cookie it held before: ended by a sign-in.
     pub presented: Option<SessionToken>,
+    /// What it may be known by.
+    pub token: Option<BrowserToken>,
 }
 
 // === impl Login ===

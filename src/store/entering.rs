@@ -21,7 +21,7 @@ use super::sessions::{SessionRow, Stage, ids};
 use super::sql::Tx;
 use super::{Store, StoreError};
 use crate::identity::{SessionId, UserId};
-use crate::secret::SessionDigest;
+use crate::secret::{BrowserDigest, SessionDigest};
 use crate::time::Timestamp;
 
 /// A limit on a user's live sessions.
@@ -48,6 +48,8 @@ pub struct Entry<'a> {
     pub tries: Option<Settled>,
     /// When the sign-in is whole with it: since now.
     pub signed_in_at: Option<Timestamp>,
+    /// The browser it is whole in: known from now on.
+    pub browser: Option<BrowserDigest>,
 }
 
 /// Whether a session entered.
@@ -122,7 +124,7 @@ impl Store {
 impl<'a> Entry<'a> {
     /// `session` with nothing beside it.
     pub fn of(session: &'a SessionRow, epoch: i64) -> Self {
-        Self { session, epoch, room: None, code: None, tries: None, signed_in_at: None }
+        Self { session, epoch, room: None, code: None, tries: None, signed_in_at: None, browser: None }
     }
 }
 
@@ -212,6 +214,9 @@ impl Tx<'_> {
         }
         if let Some(at) = entry.signed_in_at {
             self.mark_login(entry.session.user, at).await?;
+            if let Some(browser) = entry.browser {
+                self.know_browser(entry.session.user, browser, at).await?;
+            }
         }
         self.commit(&[events, &told].concat(), &marks).await?;
         Ok(Entered::In)

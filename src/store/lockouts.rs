@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::audit::NewEvent;
 use super::sql::{Row, Tx};
 use super::{Store, StoreError};
+use crate::identity::UserId;
 use crate::time::Timestamp;
 
 /// What a reservation came to.
@@ -41,7 +42,7 @@ pub enum Settled {
     GiveBack(String),
 }
 
-/// A subject's counter as stored. Subjects: `user:<id>`, `unknown:<mac hex>`, `validator:<id>`.
+/// A subject's counter as stored. Subjects: `user:<id>`, `browser:<id>:<digest hex>`, `unknown:<mac hex>`, `validator:<id>`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[expect(missing_docs, reason = "plain")]
 pub struct LockoutRow {
@@ -102,6 +103,12 @@ impl Store {
         Ok(tries > 0)
     }
 
+    /// The counters of a user's known browsers.
+    pub async fn browser_lockouts(&self, user: UserId) -> Result<Vec<LockoutRow>, StoreError> {
+        let query = sqlx::query("SELECT subject, tries, locked_until FROM lockouts WHERE subject LIKE $1");
+        self.rows(query.bind(format!("browser:{user}:%"))).await?.iter().map(LockoutRow::read).collect()
+    }
+
     /// One counter.
     pub async fn lockout(&self, subject: &str) -> Result<Option<LockoutRow>, StoreError> {
         self.row(sqlx::query(ONE).bind(subject)).await?.as_ref().map(LockoutRow::read).transpose()
@@ -115,10 +122,10 @@ impl Store {
         self.rows(query.bind(now.as_millis())).await?.iter().map(LockoutRow::read).collect()
     }
 
-    /// Forgets counters of unknown names untouched since `before`; never one whose lock ends later.
+    /// Forgets counters of unknown names and of browsers untouched since `before`; never one whose lock ends later.
     pub async fn forget_old_tries(&self, before: Timestamp) -> Result<u64, StoreError> {
         let query = sqlx::query(
-            "DELETE FROM lockouts WHERE subject LIKE 'unknown:%' AND touched_at < $1 \
+            "DELETE FROM lockouts WHERE (subject LIKE 'unknown:%' OR subject LIKE 'browser:%') AND touched_at < $1 \
              AND (locked_until IS NULL OR locked_until < $1)",
         );
         self.execute(query.bind(before.as_millis())).await

@@ -159,12 +159,15 @@ impl Tx<'_> {
         Ok(self.execute(hold).await? > 0)
     }
 
-    /// Ends a user's sessions, all but `keep`: the marks to write.
+    /// Ends a user's sessions, all but `keep`: the marks to write. With all of them end the browsers known to the user.
     pub(super) async fn end_sessions(
         &mut self,
         user: UserId,
         keep: Option<SessionId>,
     ) -> Result<Vec<Change>, StoreError> {
+        if keep.is_none() {
+            self.forget_browsers(user).await?;
+        }
         let end = sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND ($2 IS NULL OR id <> $2) RETURNING id")
             .bind(user.to_string())
             .bind(keep.map(|keep| keep.to_string()));

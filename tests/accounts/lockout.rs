@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use vantail::account::Edit;
 use vantail::account::lockout::Subject;
 use vantail::policy::Security;
-use vantail::policy::security::Lockout;
+use vantail::policy::security::{Lockout, Strangers};
 
 use super::world::{PASSWORD, World, is_put_off, is_refused};
 
@@ -98,7 +98,8 @@ async fn auth_3_unknown_wrong_locked_disabled_and_expired_get_one_answer_for_one
 #[tokio::test]
 async fn auth_4_the_time_of_an_answer_tells_nothing() {
     let open = Lockout { attempts: u32::MAX, duration: Duration::from_mins(1) };
-    let world = World::with(Security { lockout: open, ..Security::default() }).await;
+    let strangers = Strangers { attempts: 0, stuffing_names: 0, ..Strangers::default() };
+    let world = World::with(Security { lockout: open, strangers, ..Security::default() }).await;
     world.user("known").await;
     let disabled = world.user("disabled").await;
     world.accounts().disable(disabled.id, &world.command()).await.unwrap();

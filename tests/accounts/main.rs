@@ -8,5 +8,6 @@ mod lockout;
 mod second_factor;
 mod sessions;
 mod signing_in;
+mod strangers;
 mod users;
 mod world;

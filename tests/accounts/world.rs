@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use totp_rs::{Algorithm, Builder, Secret};
+use vantail::account::strangers::Strangers;
 use vantail::account::{Accounts, Addition, HashPool, Strength};
 use vantail::audit::{EventRow, Origin};
 use vantail::identity::{Right, SignedIn, User, UserId};
 use vantail::policy::Security;
-use vantail::secret::{Keyring, SecretText, SessionToken, SystemRandom};
+use vantail::secret::{BrowserToken, Keyring, SecretText, SessionToken, SystemRandom};
 use vantail::session::{Act, Browser, Login, LoginError, Presented, Proof, Sessions, Step};
 use vantail::store::sessions::SessionRow;
 use vantail::store::{Open, Store, StoreError};
@@ -148,6 +149,12 @@ impl World {
         self.login.act(&self.security, browser(), self.origin())
     }
 
+    /// What somebody at `address` does, in a browser that holds `token`.
+    pub fn act_at(&self, address: [u8; 4], token: Option<&BrowserToken>) -> Act<'_> {
+        let browser = Browser { token: token.cloned(), ..browser() };
+        self.login.act(&self.security, browser, Origin { address: Some(address.into()), ..self.origin() })
+    }
+
     pub async fn try_password(&self, name: &str, password: &str) -> Result<Step, LoginError> {
         let password = SecretText::new(password);
         self.act().password(name, password).await
@@ -229,11 +236,12 @@ fn login(store: Store) -> Login {
     let hashing = HashPool::start(2, 64, Strength { memory: 64, passes: 1 }, random.clone()).unwrap();
     let sessions = Sessions::new(store.clone());
     sessions.trust(true);
-    Login { accounts: Accounts { store, keyring: Arc::new(Keyring::new(&[1; 32])), random, hashing }, sessions }
+    let accounts = Accounts { store, keyring: Arc::new(Keyring::new(&[1; 32])), random, hashing };
+    Login { accounts, sessions, strangers: Strangers::default() }
 }
 
 pub fn browser() -> Browser {
-    Browser { user_agent: "tests".into(), presented: None }
+    Browser { user_agent: "tests".into(), presented: None, token: None }
 }
 
 pub fn token_of(step: &Step) -> SessionToken {

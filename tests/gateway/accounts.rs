@@ -68,6 +68,36 @@ async fn auth_3_unknown_wrong_locked_expired_and_disabled_look_alike() {
     }
 }
 
+#[tokio::test]
+async fn auth_1_strangers_lock_the_name_and_its_owner_comes_in_from_a_known_browser() {
+    let world = World::start().await;
+    let carol = world.signed_in("carol").await;
+    let known = carol.client.cookie("vantail-browser").unwrap();
+    assert_eq!(carol.client.fill("/secure/logout", "/secure/logout", &[]).await.status, 303);
+    guesses(&world, "carol", 5).await;
+    assert_eq!(guess(&world, "carol", PASSWORD).await.status, 422, "in a browser nobody knows");
+    assert_eq!(carol.give_password(PASSWORD).await.status, 303);
+    assert_eq!(carol.client.cookie("vantail-browser").unwrap(), known, "it stays the same browser");
+    carol.client.get("/anything").await;
+    let seen = String::from_utf8_lossy(world.backend.bytes().last().unwrap()).to_lowercase();
+    assert!(!seen.contains("vantail-browser"), "{seen}");
+}
+
+#[tokio::test]
+async fn load_4_an_address_that_was_wrong_too_often_waits_and_is_told_so() {
+    let world = World::builder().security("[lockout]\naddress_attempts = 3\naddress_minutes = 10").start().await;
+    for name in ["carol", "nobody", "alice"] {
+        guesses(&world, name, 1).await;
+    }
+    let before = hashes(&world);
+    let answer = guess(&world, "carol", PASSWORD).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("600")));
+    assert!(answer.text().contains("too many wrong sign-ins"), "{}", answer.text());
+    assert_eq!(hashes(&world), before, "nothing was checked");
+    world.advance(Duration::from_mins(10));
+    assert_eq!(guess(&world, "carol", PASSWORD).await.status, 303);
+}
+
 /// The work is compared, which is the same on every machine; `benches/timing.rs` compares the time.
 #[tokio::test]
 async fn auth_4_unknown_and_disabled_names_cost_the_same_work() {
@@ -150,7 +180,7 @@ pub async fn pending(world: &World, count: usize) -> Vec<(Client, String)> {
 
 #[tokio::test]
 async fn mfa_2_only_exactly_six_digits_are_a_code() {
-    let world = World::builder().security("[lockout]\nattempts = 0").start().await;
+    let world = World::builder().security("[lockout]\nattempts = 0\naddress_attempts = 0").start().await;
     let code = world.next_code("alice");
     let arabic: String =
         code.chars().map(|digit| char::from_u32('٠' as u32 + digit.to_digit(10).unwrap()).unwrap()).collect();

@@ -47,7 +47,7 @@ async fn auth_1_of_a_thousand_parallel_guesses_exactly_five_are_checked() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mfa_1_one_code_opens_one_login() {
     let _alone = ALONE.lock().await;
-    let world = World::builder().security("[lockout]\nattempts = 0").start().await;
+    let world = World::builder().security("[lockout]\nattempts = 0\naddress_attempts = 0").start().await;
     let mut logins: Vec<(Client, String)> = Vec::new();
     for round in 0..50 {
         // A round takes half a minute of the world's time, and a login may wait ten.
@@ -109,7 +109,7 @@ async fn compared(world: &World) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hold_6_a_thousand_parallel_guesses_are_five_comparisons() {
     let _alone = ALONE.lock().await;
-    let world = World::builder().security("[lockout]\nattempts = 0").start().await;
+    let world = World::builder().security("[lockout]\nattempts = 0\naddress_attempts = 0").start().await;
     let (alice, val) = (world.signed_in("alice").await, world.signed_in("val").await);
     for (round, count) in rounds() {
         let id = alice.asks("POST", DELETE, "{}").await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use axum::Router;
+use vantail::account::strangers::Strangers;
 use vantail::account::{Accounts, Addition, HashPool, Strength};
 use vantail::audit::Origin;
 use vantail::identity::assertion::OperationClaim;
@@ -124,7 +125,7 @@ impl Gate {
         let backend = Arc::new(Backend::default());
         operations.start(backend.clone()).await.unwrap();
         let portal = Portal {
-            login: Login { accounts, sessions: sessions.clone() },
+            login: Login { accounts, sessions: sessions.clone(), strangers: Strangers::default() },
             operations,
             keys: KeyRing::load(&store, &keyring, &SystemRandom, START).await.unwrap(),
             policy: current,

@@ -8,7 +8,7 @@ use crate::config::document::child;
 use crate::config::units::Quantity;
 use crate::identity::Right;
 use crate::policy::file::SecurityFile;
-use crate::policy::security::{Holding, Lockout, Passwords, SecondFactor, Security, Sessions, Who};
+use crate::policy::security::{Holding, Lockout, Passwords, SecondFactor, Security, Sessions, Strangers, Who};
 
 /// Held bodies and kept answers stand in the database: larger ones do not belong there.
 const LARGEST: usize = 64 << 20;
@@ -19,6 +19,7 @@ pub(super) fn check(text: Option<&(PathBuf, String)>, findings: &mut Findings) -
     let mut reading = Reading::<SecurityFile>::of(file, text, findings);
     Security {
         lockout: reading.lockout(),
+        strangers: reading.strangers(),
         sessions: reading.sessions(),
         second_factor: reading.second_factor(),
         holding: reading.holding(),
@@ -40,6 +41,15 @@ impl Reading<'_, SecurityFile> {
         let duration = said.minutes.map_or(default.duration, |minutes| Duration::from_secs(u64::from(minutes) * 60));
         let attempts = if duration.is_zero() { 0 } else { said.attempts.unwrap_or(default.attempts) };
         Lockout { attempts, duration }
+    }
+
+    /// Wrong sign-ins that count for no time do not count.
+    fn strangers(&self) -> Strangers {
+        let default = Strangers::default();
+        let said = &self.content.lockout;
+        let duration = said.address_minutes.map_or(default.duration, |minutes| Duration::from_mins(u64::from(minutes)));
+        let attempts = if duration.is_zero() { 0 } else { said.address_attempts.unwrap_or(default.attempts) };
+        Strangers { attempts, duration, stuffing_names: said.stuffing_names.unwrap_or(default.stuffing_names) }
     }
 
     fn sessions(&mut self) -> Sessions {

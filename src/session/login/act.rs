@@ -1,11 +1,12 @@
 //! One act of a sign-in: what it needs, the try it reserves, the refusal it may come to, and the password.
 
 use crate::account::lockout::{Attempt, Subject};
+use crate::account::strangers::Slot;
 use crate::account::{HashPool, names};
 use crate::audit::{NewEvent, Origin};
 use crate::identity::{Amr, UserId};
 use crate::policy::Security;
-use crate::secret::SecretText;
+use crate::secret::{BrowserDigest, BrowserToken, SecretText};
 use crate::session::login::progress::{PENDING, Proven};
 use crate::session::{Browser, Login, LoginError, Step};
 use crate::store::Store;
@@ -29,6 +30,8 @@ pub(super) struct Try {
     attempt: Attempt,
     subject: Subject,
     user: Option<UserId>,
+    /// None in a browser known to the user.
+    slot: Option<Slot>,
     /// The limit's last: the lock is set.
     last: bool,
 }
@@ -122,19 +125,44 @@ impl<'a> Act<'a> {
 
     // --- tries ---
 
-    /// Reserves a try of a user; locked: refused, as late as a hash would be.
+    /// Reserves a try of a user, in a browser known to them one of its own; locked: refused, as late as a hash would be.
     pub(super) async fn reserve(&self, user: UserId) -> Result<Try, LoginError> {
-        self.reserve_as(Subject::user(user), Some(user)).await
+        match self.known_browser(user).await? {
+            Some(browser) => self.reserve_as(Subject::browser(user, browser), Some(user)).await,
+            None => self.reserve_as_stranger(Subject::user(user), Some(user)).await,
+        }
     }
 
+    /// The same statements as for a user whom nobody locked out.
     async fn reserve_for_nobody(&self, folded: &str) -> Result<Try, LoginError> {
-        self.reserve_as(Subject::unknown(&self.login.accounts.keyring, folded), None).await
+        let _nobody_is_known = self.known_browser(UserId(uuid::Uuid::nil())).await?;
+        self.reserve_as_stranger(Subject::unknown(&self.login.accounts.keyring, folded), None).await
+    }
+
+    /// This browser, when the user has fully signed in from it before.
+    async fn known_browser(&self, user: UserId) -> Result<Option<BrowserDigest>, LoginError> {
+        let Some(browser) = self.browser.token.as_ref().map(BrowserToken::digest) else { return Ok(None) };
+        Ok(self.store().knows_browser(user, browser).await?.then_some(browser))
+    }
+
+    /// A stranger takes a slot of their network too, before anything is checked. Guesses at a locked name take none.
+    async fn reserve_as_stranger(&self, subject: Subject, user: Option<UserId>) -> Result<Try, LoginError> {
+        let (strangers, limits) = (&self.login.strangers, self.security.strangers);
+        strangers.check(self.origin.address, limits, self.now())?;
+        let reserved = self.reserve_as(subject, user).await?;
+        match strangers.take(self.origin.address, limits, self.now()) {
+            Ok(slot) => Ok(Try { slot: Some(slot), ..reserved }),
+            Err(too_many) => {
+                reserved.give_back(self.store()).await?;
+                Err(too_many.into())
+            }
+        }
     }
 
     async fn reserve_as(&self, subject: Subject, user: Option<UserId>) -> Result<Try, LoginError> {
         let outcome = Attempt::reserve(self.store(), subject.clone(), self.security.lockout, self.now()).await?;
         if let Ok((attempt, last)) = outcome {
-            return Ok(Try { attempt, subject, user, last });
+            return Ok(Try { attempt, subject, user, slot: None, last });
         }
         tokio::time::sleep(self.hashing().usual()).await;
         self.store().append_events(&[self.refused(&subject, user, "locked")]).await?;
@@ -143,15 +171,30 @@ impl<'a> Act<'a> {
 
     /// Wrong: the try stays counted, the trail says why, the client does not learn it.
     pub(super) async fn refuse<T>(&self, reserved: Try, reason: &'static str) -> Result<T, LoginError> {
-        let Try { attempt, subject, user, last } = reserved;
+        let Try { attempt, subject, user, slot, last } = reserved;
         attempt.spend();
         let mut events = vec![self.refused(&subject, user, reason)];
+        if let Some(slot) = slot {
+            slot.spend();
+            events.extend(self.stuffing(&subject));
+        }
         if last {
             let until = self.now().plus(self.security.lockout.duration);
             events.push(self.about(&subject, user, "lockout.locked", "ok").with("until", until.to_string()));
         }
         self.store().append_events(&events).await?;
         Err(LoginError::Refused)
+    }
+
+    /// What the trail says at the moment when so many names have failed that it is credential stuffing.
+    fn stuffing(&self, subject: &Subject) -> Option<NewEvent> {
+        let limits = self.security.strangers;
+        let begins = self.login.strangers.failed(subject.as_str(), limits, self.now());
+        begins.then(|| {
+            tracing::error!(names = limits.stuffing_names, "credential stuffing: so many names failed in ten minutes");
+            NewEvent { actor: None, ..self.origin.event("login.stuffing", "refused") }
+                .with("names", limits.stuffing_names)
+        })
     }
 
     fn refused(&self, subject: &Subject, user: Option<UserId>, reason: &'static str) -> NewEvent {

@@ -8,7 +8,7 @@ use crate::account::new_id;
 use crate::audit::{NewEvent, Origin};
 use crate::identity::{Amr, SessionId, User};
 use crate::policy::Security;
-use crate::secret::SessionToken;
+use crate::secret::{BrowserToken, SessionToken};
 use crate::session::login::act::{Act, Try};
 use crate::session::{Login, LoginError, Step, signed_in};
 use crate::store::StoreError;
@@ -148,7 +148,8 @@ impl Act<'_> {
 
     /// `session`, entering where there is room for it, with nothing else beside it.
     fn entry<'s>(&self, row: &UserRow, session: &'s SessionRow) -> Entry<'s> {
-        Entry { room: self.room(row), ..Entry::of(session, row.epoch) }
+        let browser = self.browser.token.as_ref().map(BrowserToken::digest);
+        Entry { room: self.room(row), browser, ..Entry::of(session, row.epoch) }
     }
 
     /// What `session` becomes by `change`, and the token for it. One that goes live has its whole lifetime before it.
@@ -202,7 +203,9 @@ impl Act<'_> {
         }
     }
 
+    /// What the trail says of somebody who is in. Those who look for credential stuffing hear of it too.
     fn signed_in_event(&self, session: &SessionRow) -> NewEvent {
+        self.login.strangers.signed_in(self.now());
         let amr: Vec<_> = session.amr.iter().map(|proof| proof.as_str()).collect();
         self.event("login.signed-in", "ok", session.user).on(session.id.to_string()).with("amr", amr)
     }

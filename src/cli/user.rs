@@ -147,7 +147,8 @@ async fn unlock(named: &Named, accounts: &Accounts, origin: &Origin, console: &m
 
 fn hand_over(password: &SecretText, must_change: bool, console: &mut Console<'_>) -> Result<(), Failure> {
     console.say(format_args!("temporary password: {}", password.expose()))?;
-    let stays = if must_change { "It works once: that sign-in must change it." } else { "It works until it is changed." };
+    let stays =
+        if must_change { "It works once: that sign-in must change it." } else { "It works until it is changed." };
     console.say(format_args!("Shown this once. Pass it on by a safe channel, not by mail. {stays}"))
 }
 

@@ -67,9 +67,7 @@ pub async fn submit(
     let policy = here.policy();
     match here.sign_in(&policy).change_own_password(&row, proof, new_password).await {
         Ok(step) => Ok(next_page(&here, step, if return_to.is_empty() { DONE } else { &return_to })),
-        Err(LoginError::NewPassword(faults)) => {
-            form(&here, SHOWN_AGAIN, return_to, faults_in_words(&faults, t)).await
-        }
+        Err(LoginError::NewPassword(faults)) => form(&here, SHOWN_AGAIN, return_to, faults_in_words(&faults, t)).await,
         Err(LoginError::Refused) => {
             let with_code = asks_code(&here).await?;
             let wrong = if with_code { t.say("error.present-proof") } else { t.say("error.password") };

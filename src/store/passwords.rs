@@ -188,12 +188,10 @@ impl Tx<'_> {
 
 /// The change that, being so many changes ago, forbids another.
 fn counted<'q>(user: UserId, limit: ChangeLimit, now: Timestamp) -> Query<'q> {
-    sqlx::query(
-        "SELECT at FROM password_changes WHERE user_id = $1 AND at > $2 ORDER BY epoch DESC LIMIT 1 OFFSET $3",
-    )
-    .bind(user.to_string())
-    .bind(now.minus(limit.period).as_millis())
-    .bind(i64::from(limit.allowed.saturating_sub(1)))
+    sqlx::query("SELECT at FROM password_changes WHERE user_id = $1 AND at > $2 ORDER BY epoch DESC LIMIT 1 OFFSET $3")
+        .bind(user.to_string())
+        .bind(now.minus(limit.period).as_millis())
+        .bind(i64::from(limit.allowed.saturating_sub(1)))
 }
 
 fn next_change(counted: Option<Row>, limit: ChangeLimit) -> Result<Option<Timestamp>, StoreError> {

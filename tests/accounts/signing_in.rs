@@ -193,8 +193,10 @@ async fn a_reset_of_the_same_moment_stands_whoever_was_first() {
         };
         let (row, new) = (world.row(&token).await, SecretText::new("a new and longer one"));
         let (act, command) = (world.act(), world.command());
-        let (changed, reset) =
-            tokio::join!(act.change_password(&row, new), world.accounts().reset_password(&world.security, alice.id, &command),);
+        let (changed, reset) = tokio::join!(
+            act.change_password(&row, new),
+            world.accounts().reset_password(&world.security, alice.id, &command),
+        );
         temporary = reset.unwrap();
         match changed {
             // The change came first; the reset has ended what it began.

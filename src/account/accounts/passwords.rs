@@ -1,8 +1,8 @@
 //! New passwords of users: taken by the rules, unlike those before, hashed.
 
 use super::{AccountError, Accounts};
-use crate::account::password::rules::{Fit, PasswordFault, PasswordFaults, Rules};
 use crate::account::password::Busy;
+use crate::account::password::rules::{Fit, PasswordFault, PasswordFaults, Rules};
 use crate::identity::User;
 use crate::policy::Security;
 use crate::secret::SecretText;
@@ -27,12 +27,7 @@ pub enum PasswordError {
 
 impl Accounts {
     /// Takes a new password of `user`'s if it is what the rules want. What it repeats is not looked at: nothing is hashed.
-    pub async fn fit_password(
-        &self,
-        security: &Security,
-        user: &User,
-        new: SecretText,
-    ) -> Result<Fit, PasswordError> {
+    pub async fn fit_password(&self, security: &Security, user: &User, new: SecretText) -> Result<Fit, PasswordError> {
         Ok(Rules::of(&security.passwords, user).check(&self.hashing, new).await??)
     }
 

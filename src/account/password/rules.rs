@@ -137,7 +137,7 @@ fn composed(typed: &SecretText) -> Option<SecretText> {
 fn words_about(user: &User, installation: &[String]) -> Vec<String> {
     let local = user.email.split('@').next().unwrap_or_default();
     let whole = [&user.name, &user.email, local, &user.full_name, PRODUCT];
-    let parts = [&user.name, local, &user.full_name].into_iter().flat_map(|name| parts(name));
+    let parts = [&user.name, local, &user.full_name].into_iter().flat_map(parts);
     let own = whole.into_iter().chain(parts);
     let named = installation.iter().flat_map(|name| std::iter::once(name.as_str()).chain(below_the_top(name)));
     let mut words: Vec<String> = own.chain(named).map(str::to_lowercase).collect();

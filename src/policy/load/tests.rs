@@ -213,7 +213,7 @@ fn security(text: &str, profiles: &[(&str, &str)]) -> Result<Security, String> {
 
 #[test]
 fn the_block_of_advanced_settings_is_switched_off_as_one() {
-    let days = |count| Some(std::time::Duration::from_hours(24 * count));
+    let days = |count: u64| Some(std::time::Duration::from_hours(24 * count));
     let all = "password_validity_days = 90\nremembered_passwords = 6\nchanges_allowed = 2\nchanges_period_days = 7\n";
     let on = security(&format!("[advanced]\n{all}"), &[]).unwrap().advanced;
     assert_eq!((on.validity, on.remembered), (days(90), 6));
@@ -228,7 +228,8 @@ fn the_block_of_advanced_settings_is_switched_off_as_one() {
 
 #[test]
 fn a_profile_stands_in_the_place_of_the_defaults_and_below_what_the_file_says() {
-    let pci = security("profile = \"pci-dss\"\n[passwords]\nminimum_length = 16\n[lockout]\nattempts = 6\n", &[]).unwrap();
+    let pci =
+        security("profile = \"pci-dss\"\n[passwords]\nminimum_length = 16\n[lockout]\nattempts = 6\n", &[]).unwrap();
     assert_eq!((pci.passwords.minimum_length, pci.passwords.require_all_classes), (16, true));
     assert_eq!((pci.lockout.attempts, pci.lockout.duration), (6, std::time::Duration::from_mins(30)));
     assert_eq!(pci.advanced.validity, Some(std::time::Duration::from_hours(24 * 90)));
@@ -236,7 +237,11 @@ fn a_profile_stands_in_the_place_of_the_defaults_and_below_what_the_file_says() 
     let ours = security("profile = \"ours\"\n[second_factor]\nhidden = []\n", &[own]).unwrap();
     assert_eq!((ours.passwords.minimum_length, ours.second_factor.hidden.len()), (20, 0));
     let replaced = security("profile = \"asvs\"\n", &[("profiles/asvs.toml", "[lockout]\nattempts = 3\n")]).unwrap();
-    assert_eq!((replaced.lockout.attempts, replaced.passwords.minimum_length), (3, 12), "the own file, not the shipped");
+    assert_eq!(
+        (replaced.lockout.attempts, replaced.passwords.minimum_length),
+        (3, 12),
+        "the own file, not the shipped"
+    );
 }
 
 #[test]

@@ -42,13 +42,7 @@ pub(super) struct With {
 
 /// What is still missing, the most urgent first: a thief of a temporary password gets no further than its owner's second
 /// factor.
-pub(super) fn next_stage(
-    row: &UserRow,
-    security: &Security,
-    now: Timestamp,
-    enrolled: bool,
-    proven: &Proven,
-) -> Stage {
+pub(super) fn next_stage(row: &UserRow, security: &Security, now: Timestamp, enrolled: bool, proven: &Proven) -> Stage {
     if enrolled && proven.second_factor_at.is_none() {
         Stage::SecondFactor
     } else if Forced::of(row, security, now).is_some() {
@@ -129,7 +123,11 @@ impl Act<'_> {
     }
 
     /// What `session` becomes by `change`, and the token for it. One that goes live has its whole lifetime before it.
-    pub(super) fn raised(&self, session: &SessionRow, change: impl FnOnce(&mut SessionRow)) -> (SessionToken, SessionRow) {
+    pub(super) fn raised(
+        &self,
+        session: &SessionRow,
+        change: impl FnOnce(&mut SessionRow),
+    ) -> (SessionToken, SessionRow) {
         let token = SessionToken::generate(&*self.login.accounts.random);
         let mut next = SessionRow { digest: token.digest(), last_seen: self.now(), ..session.clone() };
         change(&mut next);

@@ -36,8 +36,8 @@ fn policy(sites: usize, networks: u32) -> Policy {
     };
     let texts = Texts {
         networks: Some(("networks.toml".into(), office)),
-        security: None,
         sites: (0..sites).map(site).collect(),
+        ..Texts::default()
     };
     check(&texts).expect("the policy is sound").0
 }

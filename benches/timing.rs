@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "a comparison is printed")]
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use tempfile::TempDir;
 use vantail::account::strangers::Strangers;
 use vantail::account::{Accounts, Addition, HashPool, Strength};
 use vantail::audit::Origin;
+use vantail::notify::Notices;
 use vantail::policy::Security;
 use vantail::secret::{Keyring, SecretText, SystemRandom};
 use vantail::session::{Browser, Login, Sessions};
@@ -96,11 +98,15 @@ impl Gate {
         let store = Store::open(&url, &keyring, Open::Migrate).await.expect("a new store opens");
         let hashing =
             HashPool::start(1, 8, Strength::default(), random.clone()).expect("there is a thread to hash with");
+        let (url, language) = ("https://gate.example.org".to_owned(), "en".to_owned());
+        let notices = Notices::new(Arc::clone(&keyring), random.clone(), url, language, Path::new("/nonexistent"))
+            .expect("the shipped messages are whole");
         let accounts = Accounts { store: store.clone(), keyring, random, hashing };
         let (strict, mut lenient) = (Security::default(), Security::default());
         lenient.lockout.attempts = 0;
         lenient.strangers.attempts = 0;
-        let login = Login { accounts, sessions: Sessions::new(store), strangers: Strangers::default() };
+        let strangers = Strangers::default();
+        let login = Login { accounts, sessions: Sessions::new(store), notices, strangers };
         let gate = Self { _folder: folder, login, lenient, strict };
         for name in ["known", "disabled", "locked"] {
             gate.add(name).await;

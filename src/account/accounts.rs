@@ -4,18 +4,22 @@
 //! that what they asked for before is looked at again.
 
 mod checks;
+mod passwords;
 
 use std::fmt;
 use std::sync::Arc;
 
 use self::checks::{check_addition, check_full_name, check_groups, check_language, temporary_password};
+pub use self::passwords::PasswordError;
 use super::lockout::Subject;
+use super::password::rules::PasswordFaults;
 use super::phone::Phone;
 use super::{Busy, HashPool, names, new_id};
 use crate::audit::{NewEvent, Origin};
 use crate::identity::{Right, User, UserId, UserState};
 use crate::policy::Security;
 use crate::secret::{Keyring, Random, Sealed, SecretText};
+use crate::store::passwords::NewPassword;
 use crate::store::users::{NewUser, PhoneText, UserChange, UserRow};
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
@@ -38,6 +42,8 @@ pub enum AccountError {
     NoSuchUser(String),
     #[error("{0}")]
     Invalid(String),
+    #[error(transparent)]
+    Password(#[from] PasswordFaults),
     #[error(transparent)]
     Busy(#[from] Busy),
     #[error(transparent)]
@@ -89,16 +95,17 @@ impl Accounts {
         mut addition: Addition,
         origin: &Origin,
     ) -> Result<(User, Option<SecretText>), AccountError> {
-        check_addition(&addition, security.passwords.minimum_length)?;
+        check_addition(&addition)?;
         let temporary = addition.temporary.then(|| temporary_password(&*self.random));
-        let password = temporary.clone().or(addition.password.take());
-        let password_hash = match password {
-            Some(password) => Some(self.hashing.hash(password).await?),
-            None => None,
-        };
         let id = UserId(new_id(&*self.random, origin.now));
         let phone = addition.phone.as_deref().map(|typed| self.sealed_phone(id, typed)).transpose()?;
+        let given = addition.password.take();
         let user = new_user(id, addition);
+        let password_hash = match (&temporary, given) {
+            (Some(made), _) => Some(self.hashing.hash(made.clone()).await?),
+            (None, Some(given)) => Some(self.hash_first_password(security, &user, given).await?),
+            (None, None) => None,
+        };
         let event = origin.event("user.added", "ok").about(id).with("groups", user.groups.clone());
         let event = event.with("rights", words(&user.rights)).with("temporary_password", temporary.is_some());
         let new = new_row(user.clone(), phone, password_hash, temporary.is_some(), origin.now);
@@ -156,12 +163,20 @@ impl Accounts {
         self.apply(id, &change, origin.now, origin.event("user.enabled", "ok").about(id)).await
     }
 
-    /// A temporary password: it begins one sign-in, which must change it. Sessions end.
-    pub async fn reset_password(&self, id: UserId, origin: &Origin) -> Result<SecretText, AccountError> {
+    /// A temporary password: it begins one sign-in, which must change it, unless the policy lets it stay. Sessions end.
+    pub async fn reset_password(
+        &self,
+        security: &Security,
+        id: UserId,
+        origin: &Origin,
+    ) -> Result<SecretText, AccountError> {
         let password = temporary_password(&*self.random);
         let hash = self.hashing.hash(password.clone()).await?;
-        let event = origin.event("password.reset", "ok").about(id);
-        let found = self.store.set_password(id, &hash, true, origin.now, &[event]).await?;
+        let must_change = security.passwords.force_change_after_reset;
+        let event = origin.event("password.reset", "ok").about(id).with("must_change", must_change);
+        let remembered = security.advanced.remembered;
+        let new = NewPassword { must_change, remembered, ..NewPassword::of(&hash, origin.now) };
+        let found = self.store.set_password(id, &new, &[event]).await?;
         if found { Ok(password) } else { Err(AccountError::NoSuchUser(id.to_string())) }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! * [`names::fold`] makes one spelling of all spellings of a name.
 //! * The **hashing pool** ([`HashPool`]) computes Argon2id on threads of its own behind a bounded queue.
+//! * A new password is **fit** when it keeps the rules ([`password::rules`]), and is then compared with those before it.
 //! * A **try** is reserved before a credential is looked at ([`lockout`]); [`strangers`] are counted over all accounts too.
 //! * [`Accounts`] are the administrator's acts: the same for commands and, later, pages.
 
@@ -15,7 +16,8 @@ pub mod totp;
 
 use uuid::Uuid;
 
-pub use accounts::{AccountError, Accounts, Addition, Edit};
+pub use accounts::{AccountError, Accounts, Addition, Edit, PasswordError};
+pub use password::rules::{PasswordFault, PasswordFaults};
 pub use password::{Busy, HashPool, Strength};
 
 use crate::secret::{Random, random_bytes};

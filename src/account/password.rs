@@ -4,7 +4,9 @@
 //! a wait without end. What is stored is a PHC string ([`phc`]). A name that belongs to nobody is checked against a hash
 //! nobody knows the password of, so that its answer costs what every other answer costs.
 
+mod guess;
 mod phc;
+pub mod rules;
 mod threads;
 
 use std::fmt;
@@ -90,6 +92,14 @@ impl HashPool {
         let cost = Cost::from(self.inner.strength);
         let output = self.derive(password, salt.clone(), cost, HASH_BYTES).await?;
         Ok(Phc { cost, salt, output: output.to_vec() }.to_string())
+    }
+
+    /// Whether `password` is easily guessed by whoever knows `words` about its owner. As bounded as a hash, since the answer
+    /// may cost as much.
+    pub async fn is_easily_guessed(&self, password: SecretText, words: Vec<String>) -> Result<bool, Busy> {
+        let work = move || guess::is_easy(password.expose(), &words);
+        let answer = self.inner.queue.run(work).ok_or_else(|| self.busy())?;
+        answer.await.map_err(|_| self.busy())
     }
 
     /// Whether `hash` is weaker than what the pool makes now.

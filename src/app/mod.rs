@@ -123,13 +123,14 @@ impl Tools {
     }
 
     async fn open_with(config: Config, means: Means, migrate: bool) -> Result<Self, StartError> {
-        let (policy, warnings) = policy::load::load(&config.policies).map_err(StartError::Policy)?;
+        let (mut policy, warnings) = policy::load::load(&config.policies).map_err(StartError::Policy)?;
         let misfits = policy::fit::misfits(&config, &policy);
         if !misfits.is_empty() {
             return Err(StartError::Misfit(misfits));
         }
         let (store, keyring) = open_store(&config, means.random.as_ref(), migrate).await?;
         let portal_url: Arc<str> = portal_url(&config, &policy).into();
+        policy.security.passwords.installation.push(host_of(&portal_url).to_owned());
         let hashing = HashPool::start(hashing_threads(), HASHING_QUEUE, Strength::default(), means.random.clone())?;
         let accounts =
             Accounts { store: store.clone(), keyring: keyring.clone(), random: means.random.clone(), hashing };
@@ -144,7 +145,12 @@ impl Tools {
         .map_err(StartError::Driver)?;
         let policy = Arc::new(ArcSwap::from_pointee(policy));
         Ok(Self {
-            login: Login { accounts: accounts.clone(), sessions: sessions.clone(), strangers: Strangers::default() },
+            login: Login {
+                accounts: accounts.clone(),
+                sessions: sessions.clone(),
+                notices: notices.clone(),
+                strangers: Strangers::default(),
+            },
             operations: Operations::new(accounts.clone(), notices.clone(), policy.clone(), means.clock.clone()),
             notices,
             config: Arc::new(config),
@@ -194,4 +200,10 @@ fn portal_url(config: &Config, policy: &Policy) -> String {
         (None, Some(host)) => format!("https://{host}"),
         (None, None) => "https://localhost".to_owned(),
     }
+}
+
+fn host_of(url: &str) -> &str {
+    let authority = url.split_once("://").map_or(url, |(_, authority)| authority);
+    let port = authority.rfind(':').filter(|at| !authority[*at..].contains(']'));
+    port.map_or(authority, |at| &authority[..at])
 }

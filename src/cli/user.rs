@@ -39,7 +39,8 @@ pub(super) enum UserCommand {
     Disable(Named),
     /// Switch a user on again.
     Enable(Named),
-    /// Make a temporary password. It works once, and that sign-in must change it. Their sessions end.
+    /// Make a temporary password. It works once, and that sign-in must change it, unless security.toml says otherwise. Their
+    /// sessions end.
     ResetPassword(Named),
     /// Remove the second factor: verify first that it is really them who asks. Their sessions end.
     ResetSecondFactor(Named),
@@ -59,7 +60,7 @@ pub(super) async fn run(
         UserCommand::Add(arguments) => return add(arguments, accounts, security, origin, console).await,
         UserCommand::List { json } => return show::list(accounts, json, origin.now, console).await,
         UserCommand::Show(Named { user, json }) => return show::one(accounts, &user, json, origin.now, console).await,
-        UserCommand::ResetPassword(named) => return reset(&named, accounts, origin, console).await,
+        UserCommand::ResetPassword(named) => return reset(&named, accounts, security, origin, console).await,
         UserCommand::Unlock(named) => return unlock(&named, accounts, origin, console).await,
         UserCommand::Edit(arguments) => edit(arguments, accounts, origin).await?,
         UserCommand::Grant(RightArguments { user, rights, json }) => {
@@ -112,7 +113,7 @@ async fn add(
         return console.json(&shown);
     }
     console.say(format_args!("added {} ({})", user.name, user.id))?;
-    temporary.map_or(Ok(()), |password| hand_over(&password, console))
+    temporary.map_or(Ok(()), |password| hand_over(&password, true, console))
 }
 
 /// Whom to show then, and whether as JSON: a new address is how they are found.
@@ -122,12 +123,18 @@ async fn edit(arguments: EditArguments, accounts: &Accounts, origin: &Origin) ->
     Ok((row.user.name, json))
 }
 
-async fn reset(named: &Named, accounts: &Accounts, origin: &Origin, console: &mut Console<'_>) -> Result<(), Failure> {
-    let password = accounts.reset_password(id_of(accounts, &named.user).await?, origin).await?;
+async fn reset(
+    named: &Named,
+    accounts: &Accounts,
+    security: &Security,
+    origin: &Origin,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let password = accounts.reset_password(security, id_of(accounts, &named.user).await?, origin).await?;
     if named.json {
         return console.json(&json!({ "temporary_password": password.expose() }));
     }
-    hand_over(&password, console)
+    hand_over(&password, security.passwords.force_change_after_reset, console)
 }
 
 async fn unlock(named: &Named, accounts: &Accounts, origin: &Origin, console: &mut Console<'_>) -> Result<(), Failure> {
@@ -138,10 +145,11 @@ async fn unlock(named: &Named, accounts: &Accounts, origin: &Origin, console: &m
     console.say(if was_locked { "unlocked" } else { "was not locked; the count of tries is back to none" })
 }
 
-fn hand_over(password: &SecretText, console: &mut Console<'_>) -> Result<(), Failure> {
+fn hand_over(password: &SecretText, must_change: bool, console: &mut Console<'_>) -> Result<(), Failure> {
     console.say(format_args!("temporary password: {}", password.expose()))?;
-    console
-        .say("Shown this once. Pass it on by a safe channel, not by mail. It works once: that sign-in must change it.")
+    let stays =
+        if must_change { "It works once: that sign-in must change it." } else { "It works until it is changed." };
+    console.say(format_args!("Shown this once. Pass it on by a safe channel, not by mail. {stays}"))
 }
 
 async fn id_of(accounts: &Accounts, user: &str) -> Result<UserId, Failure> {
@@ -151,7 +159,7 @@ async fn id_of(accounts: &Accounts, user: &str) -> Result<UserId, Failure> {
 impl From<AccountError> for Failure {
     fn from(error: AccountError) -> Self {
         match error {
-            AccountError::Invalid(_) => Self::wrong(error.to_string()),
+            AccountError::Invalid(_) | AccountError::Password(_) => Self::wrong(error.to_string()),
             _ => Self::failed(error.to_string()),
         }
     }

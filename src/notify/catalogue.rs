@@ -24,6 +24,8 @@ pub struct Messages {
     pub operation_confirmed: Template,
     /// Mail to the requester.
     pub operation_ended: MailMessage,
+    /// Mail to the owner of an account.
+    pub password_changed: MailMessage,
 }
 
 /// A mail, and the words its tags stand for.
@@ -69,16 +71,18 @@ struct MailFile {
 struct Source<'a> {
     directory: Option<&'a Path>,
     language: &'static str,
-    shipped: [(&'static str, &'static str); 3],
+    shipped: [(&'static str, &'static str); 4],
 }
 
 const ASKED: &str = "operation-asked";
 const CONFIRMED: &str = "operation-confirmed";
 const ENDED: &str = "operation-ended";
+const PASSWORD_CHANGED: &str = "password-changed";
 
 const ASKED_TAGS: &[&str] = &["user", "title", "operation", "requester", "token", "minutes", "link", "host"];
 const CONFIRMED_TAGS: &[&str] = &["user", "title", "operation", "confirmed_by", "link"];
 const ENDED_TAGS: &[&str] = &["user", "name", "title", "operation", "outcome", "reason", "advice", "link"];
+const PASSWORD_CHANGED_TAGS: &[&str] = &["user", "name", "when", "address", "host", "link"];
 
 macro_rules! shipped {
     ($language:literal) => {
@@ -86,6 +90,7 @@ macro_rules! shipped {
             (ASKED, include_str!(concat!("templates/", $language, "/operation-asked.toml"))),
             (CONFIRMED, include_str!(concat!("templates/", $language, "/operation-confirmed.toml"))),
             (ENDED, include_str!(concat!("templates/", $language, "/operation-ended.toml"))),
+            (PASSWORD_CHANGED, include_str!(concat!("templates/", $language, "/password-changed.toml"))),
         ]
     };
 }
@@ -128,6 +133,7 @@ impl Source<'_> {
             operation_asked: self.sms(ASKED, ASKED_TAGS)?,
             operation_confirmed: self.sms(CONFIRMED, CONFIRMED_TAGS)?,
             operation_ended: self.mail(ENDED, ENDED_TAGS)?,
+            password_changed: self.mail(PASSWORD_CHANGED, PASSWORD_CHANGED_TAGS)?,
         })
     }
 

@@ -1,5 +1,6 @@
 //! A notice filled for one person, sealed into an outbox row.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::identity::User;
 use crate::secret::{Keyring, Place, Random, Sealed, random_bytes};
 use crate::store::operations::State;
 use crate::store::outbox::{Channel, Message, NewOutbox};
+use crate::time::Timestamp;
 
 /// Makes outbox rows. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -89,7 +91,7 @@ impl Notices {
             channel,
             kind: notice.kind(),
             user: to.id,
-            operation: Some(notice.operation().to_owned()),
+            operation: notice.operation().map(|(id, _)| id.to_owned()),
             carries_token: notice.carries_token(),
             message: self.sealed(id, payload),
             created_at: times.now,
@@ -102,13 +104,12 @@ impl Notices {
         self.parts.keyring.seal(self.parts.random.as_ref(), place, payload)
     }
 
-    /// The text of an SMS.
+    /// The text of an SMS. What is written to be a mail is told by its subject.
     fn text(&self, to: &User, notice: &Notice<'_>) -> String {
         let messages = self.parts.catalogue.of(self.language_of(to));
-        let link = self.link(notice.operation());
-        let title = quotable(notice.title());
-        let common =
-            [("user", to.name.as_str()), ("title", &title), ("operation", notice.operation()), ("link", &link)];
+        let (operation, title) = notice.operation().unwrap_or_default();
+        let (link, title) = (self.link(operation), quotable(title));
+        let common = [("user", to.name.as_str()), ("title", &title), ("operation", operation), ("link", &link)];
         let text = match notice {
             Notice::OperationAsked { requester, token, minutes, .. } => {
                 let (token, minutes) = (token.expose(), minutes.to_string());
@@ -123,35 +124,39 @@ impl Notices {
                 let own = ended(&messages.operation_ended, state, *reason);
                 messages.operation_ended.subject.expand(&[&common[..], &own.values()].concat())
             }
+            Notice::PasswordChanged { .. } => {
+                messages.password_changed.subject.expand(&[&common[..], &[("host", self.parts.host())]].concat())
+            }
         };
         gsm_friendly(&text)
     }
 
-    /// The mail: its text part with empty paragraphs left out, and the HTML part made from it.
+    /// The mail.
     fn letter(&self, to: &User, notice: &Notice<'_>) -> Letter {
+        match notice {
+            Notice::PasswordChanged { at, address } => self.about_password(to, *at, *address),
+            Notice::OperationEnded { state, reason, .. } => self.about_operation(to, notice, state, *reason),
+            Notice::OperationAsked { .. } | Notice::OperationConfirmed { .. } => {
+                self.about_operation(to, notice, "", None)
+            }
+        }
+    }
+
+    fn about_operation(&self, to: &User, notice: &Notice<'_>, state: &str, reason: Option<&str>) -> Letter {
         let message = &self.parts.catalogue.of(self.language_of(to)).operation_ended;
-        let (state, reason) = match notice {
-            Notice::OperationEnded { state, reason, .. } => (*state, *reason),
-            Notice::OperationAsked { .. } | Notice::OperationConfirmed { .. } => ("", None),
-        };
-        let link = self.link(notice.operation());
-        let title = one_line(notice.title());
+        let (operation, title) = notice.operation().unwrap_or_default();
+        let (link, title) = (self.link(operation), one_line(title));
         let own = ended(message, state, reason);
-        let values = [
-            &[
-                ("user", to.name.as_str()),
-                ("name", &to.full_name),
-                ("title", &title),
-                ("operation", notice.operation()),
-                ("link", &link),
-            ],
-            &own.values()[..],
-        ]
-        .concat();
-        let subject = one_line(&message.subject.expand(&values));
-        let text = html::paragraphs(&message.text.expand(&values)).collect::<Vec<_>>().join("\n\n");
-        let html = html::page(&subject, &text, &message.button);
-        Letter { to: to.email.clone(), to_name: one_line(&to.full_name), subject, text, html: Some(html) }
+        let values = [("title", title.as_str()), ("operation", operation), ("link", &link)];
+        filled(to, message, &[&values[..], &own.values()].concat())
+    }
+
+    fn about_password(&self, to: &User, at: Timestamp, address: Option<IpAddr>) -> Letter {
+        let message = &self.parts.catalogue.of(self.language_of(to)).password_changed;
+        let when = at.to_string().replace('T', " ").replace('Z', " UTC");
+        let address = address.map_or_else(|| "?".to_owned(), |address| address.to_string());
+        let link = format!("{}/secure/account", self.parts.portal_url);
+        filled(to, message, &[("when", &when), ("address", &address), ("host", self.parts.host()), ("link", &link)])
     }
 
     /// The page of an operation. It carries no token, and opening it changes nothing.
@@ -172,6 +177,15 @@ impl Parts {
             _ => authority,
         }
     }
+}
+
+/// A mail to `to`: its text part with empty paragraphs left out, and the HTML part made from it.
+fn filled(to: &User, message: &MailMessage, values: &[(&'static str, &str)]) -> Letter {
+    let values = [&[("user", to.name.as_str()), ("name", &to.full_name)][..], values].concat();
+    let subject = one_line(&message.subject.expand(&values));
+    let text = html::paragraphs(&message.text.expand(&values)).collect::<Vec<_>>().join("\n\n");
+    let html = html::page(&subject, &text, &message.button);
+    Letter { to: to.email.clone(), to_name: one_line(&to.full_name), subject, text, html: Some(html) }
 }
 
 /// What the tags of the ended mail stand for.
@@ -203,7 +217,6 @@ mod tests {
     use super::*;
     use crate::identity::{UserId, UserState};
     use crate::secret::{OperationToken, SystemRandom};
-    use crate::time::Timestamp;
 
     const TIMES: Times = Times { now: Timestamp::from_secs(1_000), deadline: Timestamp::from_secs(1_900) };
 
@@ -291,6 +304,29 @@ mod tests {
 
         https://gate.example.org/secure/operations/48271935
         "#);
+    }
+
+    #[test]
+    fn the_owner_is_told_when_and_from_where_a_password_was_changed_and_what_to_do() {
+        let at = Timestamp::from_secs(1_772_366_405);
+        let notice = Notice::PasswordChanged { at, address: "192.0.2.17".parse().ok() };
+        let letter = notices().letter(&person("val", None), &notice);
+        assert_eq!(letter.subject, "Your password at gate.example.org was changed");
+        insta::assert_snapshot!(letter.text, @r#"
+        Hello Val Idator,
+
+        the password of your account val at gate.example.org was changed on 2026-03-01 12:00:05 UTC, from the address 192.0.2.17. All other sessions of the account were ended.
+
+        If it was you, there is nothing to do.
+
+        If it was not you, somebody else can sign in as you. Tell an administrator at once, by telephone rather than by mail: they reset your password and look at what was done with your account. Change the password of your mailbox too, and wherever else you use the same one.
+
+        https://gate.example.org/secure/account
+        "#);
+        let french = notices().letter(&person("val", Some("fr")), &notice);
+        assert_eq!(french.subject, "Votre mot de passe sur gate.example.org a été modifié");
+        let row = notices().mail(&person("val", None), &notice, TIMES);
+        assert_eq!((row.kind, row.operation, row.carries_token), ("password-changed", None, false));
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! What there is to tell of an operation, and when.
+//! What there is to tell of an operation or of an account, and when.
+
+use std::net::IpAddr;
 
 use crate::secret::OperationToken;
 use crate::time::Timestamp;
 
-/// One notice about an operation.
+/// One notice.
 #[derive(Debug, Clone)]
 pub enum Notice<'a> {
     /// SMS to a validator, with their token.
@@ -39,6 +41,13 @@ pub enum Notice<'a> {
         /// A stable word, or a denier's own words.
         reason: Option<&'a str>,
     },
+    /// Mail to the owner of an account: its password was changed.
+    PasswordChanged {
+        /// When.
+        at: Timestamp,
+        /// From where.
+        address: Option<IpAddr>,
+    },
 }
 
 /// When a notice is made, and after which moment it is not worth sending.
@@ -59,24 +68,17 @@ impl Notice<'_> {
             Self::OperationAsked { .. } => "operation-asked",
             Self::OperationConfirmed { .. } => "operation-confirmed",
             Self::OperationEnded { .. } => "operation-ended",
+            Self::PasswordChanged { .. } => "password-changed",
         }
     }
 
-    /// The operation's id.
-    pub(super) fn operation(&self) -> &str {
+    /// The operation it is about: its id and its name.
+    pub(super) fn operation(&self) -> Option<(&str, &str)> {
         match self {
-            Self::OperationAsked { operation, .. }
-            | Self::OperationConfirmed { operation, .. }
-            | Self::OperationEnded { operation, .. } => operation,
-        }
-    }
-
-    /// Its name.
-    pub(super) fn title(&self) -> &str {
-        match self {
-            Self::OperationAsked { title, .. }
-            | Self::OperationConfirmed { title, .. }
-            | Self::OperationEnded { title, .. } => title,
+            Self::OperationAsked { operation, title, .. }
+            | Self::OperationConfirmed { operation, title, .. }
+            | Self::OperationEnded { operation, title, .. } => Some((operation, title)),
+            Self::PasswordChanged { .. } => None,
         }
     }
 

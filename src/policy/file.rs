@@ -165,8 +165,13 @@ pub struct TitleFile {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SecurityFile {
+    /// The values of this profile stand in the place of the defaults: `pci-dss`, `hds`, `asvs`, or the name of a file of your
+    /// own in `profiles/`.
+    pub profile: Option<String>,
     /// Passwords.
     pub passwords: PasswordsFile,
+    /// More about passwords; the whole block may be switched off.
+    pub advanced: AdvancedFile,
     /// Failed tries.
     pub lockout: LockoutFile,
     /// How long people stay signed in.
@@ -184,6 +189,32 @@ pub struct PasswordsFile {
     /// Characters, at least. Default 12.
     #[schemars(range(max = 128))]
     pub minimum_length: Option<u32>,
+    /// A small letter, a capital, a digit and another sign, each at least once. Default false.
+    pub require_all_classes: Option<bool>,
+    /// Refuse what is easily guessed, and what is mostly the person's own names or this installation's. Default true.
+    pub refuse_known_bad: Option<bool>,
+    /// A password that an administrator's reset made must be changed by the sign-in it begins. Default true.
+    pub force_change_after_reset: Option<bool>,
+}
+
+/// `[advanced]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdvancedFile {
+    /// Whether any of this block applies. Default true.
+    pub enabled: Option<bool>,
+    /// Days a password is good for. Default 0: for ever.
+    #[schemars(range(max = 3650))]
+    pub password_validity_days: Option<u32>,
+    /// So many passwords before the present one cannot be chosen again. Default 4.
+    #[schemars(range(max = 24))]
+    pub remembered_passwords: Option<u32>,
+    /// So often people may change their own password in `changes_period_days`. Default 0: as often as they like.
+    #[schemars(range(max = 1000))]
+    pub changes_allowed: Option<u32>,
+    /// The days in which `changes_allowed` counts. Default 1.
+    #[schemars(range(max = 3650))]
+    pub changes_period_days: Option<u32>,
 }
 
 /// `[lockout]`

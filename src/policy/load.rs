@@ -4,6 +4,7 @@
 //! is no policy.
 
 mod networks;
+mod profile;
 mod rule;
 mod security;
 mod site;
@@ -23,6 +24,8 @@ pub struct Texts {
     pub networks: Option<(PathBuf, String)>,
     /// `security.toml`, where there is one.
     pub security: Option<(PathBuf, String)>,
+    /// `profiles/*.toml`: the installation's own.
+    pub profiles: Vec<(PathBuf, String)>,
     /// `sites/*.toml`, in order.
     pub sites: Vec<(PathBuf, String)>,
 }
@@ -51,7 +54,7 @@ pub fn load(directory: &Path) -> Result<(Policy, Vec<Warning>), Vec<Fault>> {
 pub fn check(texts: &Texts) -> Result<(Policy, Vec<Warning>), Vec<Fault>> {
     let mut findings = Findings::default();
     let networks = networks::check(texts.networks.as_ref(), &mut findings);
-    let security = security::check(texts.security.as_ref(), &mut findings);
+    let security = security::check(texts, &mut findings);
     let sites = site::check(&texts.sites, &networks, &security, &mut findings);
     if findings.faults.is_empty() {
         Ok((Policy::new(networks, sites, security), findings.warnings))
@@ -68,19 +71,17 @@ impl Texts {
     pub fn read(directory: &Path) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         let sites = directory.join("sites");
-        let mut files: Vec<PathBuf> = match std::fs::read_dir(&sites) {
-            Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.path()).collect(),
-            Err(error) => {
-                let remedy = "make the folder, with one file per protected site; see docs/policies.md";
-                faults.push(Fault::new(&sites, 0, format!("the sites cannot be read: {error}"), remedy));
-                Vec::new()
-            }
-        };
-        files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
-        files.sort();
+        let files = toml_files(&sites).unwrap_or_else(|error| {
+            let remedy = "make the folder, with one file per protected site; see docs/policies.md";
+            faults.push(Fault::new(&sites, 0, format!("the sites cannot be read: {error}"), remedy));
+            Vec::new()
+        });
+        // Most installations have no profiles of their own: no folder is none.
+        let profiles = toml_files(&directory.join("profiles")).unwrap_or_default();
         let texts = Self {
             networks: read_if_there(directory.join("networks.toml"), &mut faults),
             security: read_if_there(directory.join("security.toml"), &mut faults),
+            profiles: profiles.into_iter().filter_map(|file| read_if_there(file, &mut faults)).collect(),
             sites: files.into_iter().filter_map(|file| read_if_there(file, &mut faults)).collect(),
         };
         if texts.sites.is_empty() && faults.is_empty() {
@@ -93,6 +94,14 @@ impl Texts {
         }
         if faults.is_empty() { Ok(texts) } else { Err(faults) }
     }
+}
+
+/// The TOML files of a folder, in order.
+fn toml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path());
+    let mut files: Vec<_> = entries.filter(|file| file.extension().is_some_and(|end| end == "toml")).collect();
+    files.sort();
+    Ok(files)
 }
 
 /// The text of `file`; nothing when there is no such file.

@@ -61,7 +61,9 @@ pub struct Policy {
 // === impl Policy ===
 
 impl Policy {
-    pub(super) fn new(networks: Networks, sites: Vec<Arc<Site>>, security: Security) -> Self {
+    pub(super) fn new(networks: Networks, sites: Vec<Arc<Site>>, mut security: Security) -> Self {
+        let names = sites.iter().flat_map(|site| std::iter::once(&site.name).chain(&site.hosts));
+        security.passwords.installation = names.cloned().collect();
         let hosts = sites.iter().flat_map(|site| site.hosts.iter().map(|host| (host.clone(), Arc::clone(site))));
         let by_host = Arc::new(hosts.collect());
         Self { networks, sites, security, by_host }

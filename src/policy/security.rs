@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::identity::{Right, User};
+use crate::time::Timestamp;
 
 /// Passwords, lockout, sessions, second factor, holding.
 #[derive(Debug, Clone, Default)]
@@ -19,13 +20,43 @@ pub struct Security {
     pub holding: Holding,
     /// `[passwords]`
     pub passwords: Passwords,
+    /// `[advanced]`
+    pub advanced: Advanced,
 }
 
-/// `[passwords]`: what this version applies.
+/// `[passwords]`
 #[derive(Debug, Clone)]
 pub struct Passwords {
     /// Characters, at least.
     pub minimum_length: usize,
+    /// A small letter, a capital, a digit and another sign, each at least once.
+    pub require_all_classes: bool,
+    /// Nothing that is easily guessed, and nothing that is mostly a name of the person or of the installation.
+    pub refuse_known_bad: bool,
+    /// A password that an administrator's reset made must be changed by the sign-in it begins.
+    pub force_change_after_reset: bool,
+    /// What the installation is called: its sites' names and hosts. No setting: the policy fills it in.
+    pub installation: Vec<String>,
+}
+
+/// `[advanced]`. All of it is off where the block is switched off.
+#[derive(Debug, Clone, Copy)]
+pub struct Advanced {
+    /// How long a password is good for; none: for ever.
+    pub validity: Option<Duration>,
+    /// So many passwords before the present one cannot be chosen again.
+    pub remembered: u32,
+    /// How often people may change their own password; none: as often as they like.
+    pub changes: Option<Changes>,
+}
+
+/// A limit on how often people change their own password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Changes {
+    /// So often,
+    pub allowed: u32,
+    /// in any stretch of this length.
+    pub period: Duration,
 }
 
 /// `[lockout]`. `attempts` 0: off.
@@ -122,11 +153,35 @@ impl Who {
     }
 }
 
+// === impl Advanced ===
+
+impl Advanced {
+    /// The block, switched off.
+    pub const OFF: Self = Self { validity: None, remembered: 0, changes: None };
+
+    /// Whether a password set at that moment is too old to go on with. One of unknown age is, where age counts.
+    pub fn is_over(&self, set_at: Option<Timestamp>, now: Timestamp) -> bool {
+        self.validity.is_some_and(|validity| set_at.is_none_or(|at| now.since(at) >= validity))
+    }
+}
+
 // === defaults, as docs/policies.md states them ===
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { minimum_length: 12 }
+        Self {
+            minimum_length: 12,
+            require_all_classes: false,
+            refuse_known_bad: true,
+            force_change_after_reset: true,
+            installation: Vec::new(),
+        }
+    }
+}
+
+impl Default for Advanced {
+    fn default() -> Self {
+        Self { remembered: 4, ..Self::OFF }
     }
 }
 

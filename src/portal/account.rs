@@ -34,6 +34,13 @@ pub struct PasswordForm {
     return_to: String,
 }
 
+/// What to say first.
+#[derive(Debug, Deserialize)]
+pub struct NoticeQuery {
+    #[serde(default)]
+    notice: String,
+}
+
 /// Where one's own second factor stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Factor {
@@ -49,6 +56,7 @@ pub enum Factor {
 #[template(path = "account.html")]
 pub(super) struct AccountPage {
     pub page: Page,
+    pub notice: Option<&'static str>,
     pub user: User,
     pub rights: Vec<&'static str>,
     pub factor: Factor,
@@ -66,12 +74,13 @@ pub(super) struct SecondFactorPage {
 }
 
 /// One's own data.
-pub async fn show(here: Here) -> Result<Response, Refused> {
+pub async fn show(here: Here, Wanted(query): Wanted<NoticeQuery>) -> Result<Response, Refused> {
     let user = User::clone(&here.signed_in()?.user);
     let row = here.session_row().await?;
     let t = here.texts();
     let page = AccountPage {
         page: here.page(t.say("account.title")),
+        notice: t.of("notice", &query.notice),
         rights: user.rights.iter().map(|right| t.of("right", right.as_str()).unwrap_or(right.as_str())).collect(),
         factor: Factor::of(&here, &user).await?,
         signed_in: Moment::of(row.auth_time, t),

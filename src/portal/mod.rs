@@ -25,6 +25,7 @@ mod login;
 mod logout;
 mod operation;
 mod operations;
+mod own_password;
 mod page;
 mod password;
 mod polling;
@@ -196,6 +197,7 @@ pub fn router(portal: Portal) -> Router {
         .merge(operation_routes())
         .route("/secure", get(front::add_slash))
         .route("/secure/", get(front::show))
+        .route("/secure/password", get(own_password::show).post(own_password::submit))
         .route("/secure/account", get(account::show))
         .route("/secure/account/second-factor", get(account::second_factor))
         .route("/secure/account/second-factor/password", post(account::password).get(account::back))

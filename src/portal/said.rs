@@ -53,6 +53,7 @@ pub fn failure_in_english(word: Failure) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::password::rules::Class;
 
     const LANGUAGES: [Language; 2] = [Language::En, Language::Fr];
 
@@ -64,6 +65,7 @@ mod tests {
             ("wait-what", State::ALL.iter().filter(|s| **s != State::Done).map(|word| word.as_str()).collect()),
             ("reason", Cause::ALL.iter().map(|word| word.as_str()).collect()),
             ("may-not", MayNot::ALL.iter().map(|word| word.as_str()).collect()),
+            ("password-missing", Class::ALL.iter().map(|word| word.as_str()).collect()),
             ("channel", Channel::ALL.iter().map(|word| word.as_str()).collect()),
             ("notice-state", OutboxState::ALL.iter().map(|word| word.as_str()).collect()),
             ("notice-error", Failure::ALL.iter().map(|word| word.as_str()).collect()),

@@ -15,8 +15,9 @@ use super::login::LoginPage;
 use super::logout::LogoutPage;
 use super::operation::{Fault, OperationPage};
 use super::operations::{Line, OperationsPage};
+use super::own_password::OwnPasswordPage;
 use super::page::Page;
-use super::password::NewPasswordPage;
+use super::password::{NewPasswordPage, Rule, faults_in_words};
 use super::reauthenticate::ProofPage;
 use super::refuse::shown;
 use super::second_factor::CodePage;
@@ -24,10 +25,13 @@ use super::show::Moment;
 use super::texts::Texts;
 use super::wait::WaitPage;
 use super::{Language, Refused, Visit};
+use crate::account::PasswordFault;
+use crate::account::password::rules::Class;
 use crate::identity::{Amr, Right, SessionId, SignedIn, User, UserId, UserState};
 use crate::operation::view::{Body, NoticeState, Piece};
 use crate::operation::{MayNot, Part, State, View};
 use crate::policy::load::{self, check};
+use crate::policy::security::Passwords;
 use crate::session::Presented;
 use crate::store::failure::Failure;
 use crate::store::outbox::{Channel, OutboxState};
@@ -217,10 +221,23 @@ fn sign_in_pages(language: Language, pages: &mut Pages) {
     put(pages, "second-factor", &code(None));
     put(pages, "second-factor-refused", &code(t.of("error", "code")));
     put(pages, "enrol", &enrol(page(t.say("enrol.title")), t));
-    let rule = t.say_with("password.rule", &[("n", "12")]);
-    let (title, return_to) = (t.say("password.title"), String::new());
-    put(pages, "password", &NewPasswordPage { page: page(title), rule, minimum: 12, return_to, error: None });
+    for (name, why) in [("password", "password.why-temporary"), ("password-too-old", "password.why-too-old")] {
+        put(pages, name, &new_password(page(t.say("password.title")), t.say(why), t));
+    }
     put(pages, "front-anonymous", &FrontPage { page: page(t.say("front.title")), waiting: None });
+}
+
+fn new_password(page: Page, why: &'static str, t: Texts) -> NewPasswordPage {
+    NewPasswordPage { page, why, rule: Rule::new(&Passwords::default(), t), return_to: String::new(), errors: vec![] }
+}
+
+/// Shown again, with all that can be wrong at once.
+fn own_password(page: Page, t: Texts) -> OwnPasswordPage {
+    let all = Passwords { require_all_classes: true, ..Passwords::default() };
+    let faults = [PasswordFault::TooShort { minimum: 12 }, PasswordFault::Missing(Class::Digit), PasswordFault::Own];
+    let errors = faults.into_iter().flat_map(|fault| faults_in_words(&fault.into(), t)).collect();
+    let (username, return_to) = ("val".to_owned(), String::new());
+    OwnPasswordPage { page, username, asks_code: true, rule: Rule::new(&all, t), return_to, errors }
 }
 
 fn enrol(page: Page, t: Texts) -> EnrolPage {
@@ -259,6 +276,7 @@ fn account_pages(language: Language, pages: &mut Pages) {
     let user = User::clone(&val.signed_in().unwrap().user);
     let account = AccountPage {
         page: page(t.say("account.title")),
+        notice: t.of("notice", "password-changed"),
         rights: vec![t.of("right", "token-validator").unwrap()],
         factor: Factor::On(Moment::of(NOW, t)),
         signed_in: Moment::of(NOW, t),
@@ -266,6 +284,7 @@ fn account_pages(language: Language, pages: &mut Pages) {
         user,
     };
     put(pages, "account", &account);
+    put(pages, "own-password", &own_password(page(t.say("password.own-title")), t));
     let offered = SecondFactorPage {
         page: page(t.say("account.second-factor")),
         factor: Factor::Offered,

@@ -14,15 +14,18 @@
 mod act;
 mod again;
 mod factor;
+mod password;
 mod progress;
 
 use std::sync::Arc;
 
 pub use self::act::Act;
+pub use self::password::Forced;
 use crate::account::strangers::{Strangers, TooMany};
-use crate::account::{Accounts, Busy};
+use crate::account::{Accounts, Busy, PasswordFaults};
 use crate::audit::Origin;
 use crate::identity::SignedIn;
+use crate::notify::Notices;
 use crate::policy::Security;
 use crate::secret::{BrowserToken, DoesNotOpen, SecretText, SessionToken};
 use crate::session::Sessions;
@@ -34,6 +37,7 @@ use crate::store::StoreError;
 pub struct Login {
     pub accounts: Accounts,
     pub sessions: Sessions,
+    pub notices: Notices,
     pub strangers: Strangers,
 }
 
@@ -44,7 +48,7 @@ pub enum Step {
     SecondFactor(SessionToken),
     /// Show the enrolment.
     Enrol(SessionToken),
-    /// Ask for a new password: the one given was temporary.
+    /// Ask for a new password: the one given was temporary, or is too old.
     ChangePassword(SessionToken),
     /// In.
     SignedIn(SessionToken, Arc<SignedIn>),
@@ -63,13 +67,13 @@ pub enum LoginError {
     /// was changed.
     #[error("the account was changed meanwhile: sign in with the newest password")]
     Overtaken,
-    /// The temporary password has been replaced already, by this sign-in's form sent twice most of all: this one was not
+    /// The password that had to be changed has been replaced already, by this sign-in's form sent twice most of all: this one was not
     /// taken, and nothing is wrong.
     #[error("the new password is set already: sign in with it")]
     PasswordSet,
     /// The new password cannot be taken.
     #[error(transparent)]
-    NewPassword(#[from] NewPasswordFault),
+    NewPassword(#[from] PasswordFaults),
     /// There is a confirmed second factor already: it must be reset first.
     #[error("a second factor is enrolled already")]
     AlreadyEnrolled,
@@ -85,23 +89,6 @@ pub enum LoginError {
     /// A sealed seed did not open.
     #[error(transparent)]
     Sealed(#[from] DoesNotOpen),
-}
-
-/// What is wrong with a new password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NewPasswordFault {
-    /// Fewer characters than `passwords.minimum_length`.
-    #[error("the new password is too short: it needs at least {minimum} characters")]
-    TooShort {
-        /// Characters, at least.
-        minimum: usize,
-    },
-    /// More than 1024 bytes.
-    #[error("the new password is too long: at most 1024 bytes")]
-    TooLong,
-    /// The temporary one again.
-    #[error("the new password is the temporary one: choose another")]
-    Unchanged,
 }
 
 /// What is given to prove it again.

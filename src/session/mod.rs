@@ -10,15 +10,15 @@
 //!
 //! ```text
 //! password ──→ SecondFactor ──→ ChangePassword ──→ Enrol ──→ Live ──→ ended
-//!              (if enrolled)    (if temporary)     (if required       (sign-out, idle, absolute end,
-//!                                                   and not enrolled)   an administrator, a changed factor)
+//!              (if enrolled)    (if temporary,     (if required       (sign-out, idle, absolute end,
+//!                                or too old)        and not enrolled)   an administrator, a changed factor or password)
 //! ```
 
 pub mod cache;
 pub mod login;
 
 pub use cache::{Presented, Sessions};
-pub use login::{Act, Browser, Login, LoginError, NewPasswordFault, Proof, Step};
+pub use login::{Act, Browser, Login, LoginError, Proof, Step};
 
 use std::sync::Arc;
 

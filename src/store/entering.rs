@@ -65,7 +65,7 @@ pub enum Entered {
 }
 
 /// What else ended: the marks and the events of it.
-type Ended = (Vec<Change>, Vec<NewEvent>);
+pub(super) type Ended = (Vec<Change>, Vec<NewEvent>);
 
 // === impl Store ===
 
@@ -96,27 +96,6 @@ impl Store {
         let Some(was) = tx.take_place(old, entry).await? else { return Ok(Entered::Overtaken) };
         tx.enter(entry, (vec![Change::Session(was)], Vec::new()), events).await
     }
-
-    /// The same with a password of the user's own in the place of a temporary one: raises the epoch and ends all other
-    /// sessions. A password that was set since the user was read stays: overtaken then, as in [`Self::rotate_session`].
-    pub async fn change_password(
-        &self,
-        old: SessionDigest,
-        entry: &Entry<'_>,
-        hash: &str,
-        at: Timestamp,
-        events: &[NewEvent],
-    ) -> Result<Entered, StoreError> {
-        let user = entry.session.user;
-        let mut tx = self.begin().await?;
-        if !tx.replace_password(user, entry.epoch, hash, at).await? {
-            return Ok(Entered::Overtaken);
-        }
-        let Some(was) = tx.take_place(old, entry).await? else { return Ok(Entered::Overtaken) };
-        let mut marks = tx.end_sessions(user, None).await?;
-        marks.extend([Change::Session(was), Change::User(user)]);
-        tx.enter(entry, (marks, Vec::new()), events).await
-    }
 }
 
 // === impl Entry ===
@@ -141,7 +120,7 @@ impl Entered {
 
 impl Tx<'_> {
     /// Holds a user's row until the commit, if nothing was taken from them since they were read at `epoch`.
-    async fn hold_user_at(&mut self, user: UserId, epoch: i64) -> Result<bool, StoreError> {
+    pub(super) async fn hold_user_at(&mut self, user: UserId, epoch: i64) -> Result<bool, StoreError> {
         let hold = sqlx::query("UPDATE users SET epoch = epoch WHERE id = $1 AND epoch = $2");
         Ok(self.execute(hold.bind(user.to_string()).bind(epoch)).await? > 0)
     }
@@ -152,24 +131,6 @@ impl Tx<'_> {
             "UPDATE users SET password_spent = password_must_change WHERE id = $1 AND epoch = $2 AND password_spent = 0",
         );
         Ok(self.execute(spend.bind(user.to_string()).bind(epoch)).await? > 0)
-    }
-
-    async fn replace_password(
-        &mut self,
-        user: UserId,
-        epoch: i64,
-        hash: &str,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let replace = sqlx::query(
-            "UPDATE users SET password_hash = $3, password_must_change = 0, password_spent = 0, password_set_at = $4, \
-             epoch = epoch + 1 WHERE id = $1 AND epoch = $2",
-        )
-        .bind(user.to_string())
-        .bind(epoch)
-        .bind(hash)
-        .bind(at.as_millis());
-        Ok(self.execute(replace).await? > 0)
     }
 
     /// A live session of somebody with a second factor has it: nobody gets past one that was enrolled meanwhile (MFA-4).
@@ -183,7 +144,11 @@ impl Tx<'_> {
     }
 
     /// Deletes the earlier session, if the new one may take its place.
-    async fn take_place(&mut self, old: SessionDigest, entry: &Entry<'_>) -> Result<Option<SessionId>, StoreError> {
+    pub(super) async fn take_place(
+        &mut self,
+        old: SessionDigest,
+        entry: &Entry<'_>,
+    ) -> Result<Option<SessionId>, StoreError> {
         if !self.has_every_factor(entry.session).await? {
             return Ok(None);
         }
@@ -193,7 +158,12 @@ impl Tx<'_> {
     }
 
     /// Uses the code, stores the session, makes room for a live one, settles the tries, and makes it all happen.
-    async fn enter(mut self, entry: &Entry<'_>, ended: Ended, events: &[NewEvent]) -> Result<Entered, StoreError> {
+    pub(super) async fn enter(
+        mut self,
+        entry: &Entry<'_>,
+        ended: Ended,
+        events: &[NewEvent],
+    ) -> Result<Entered, StoreError> {
         let (mut marks, mut told) = ended;
         match entry.code {
             Some(code) if !self.use_code(code).await? => return Ok(Entered::CodeUsed),

@@ -27,6 +27,7 @@ mod open;
 mod operation_rows;
 pub mod operations;
 pub mod outbox;
+pub mod passwords;
 mod schema;
 pub mod second_factors;
 pub mod sessions;

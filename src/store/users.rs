@@ -156,33 +156,6 @@ impl Store {
         Ok(true)
     }
 
-    /// Sets a password hash, raises the epoch, ends all sessions; false when there is no such user.
-    pub async fn set_password(
-        &self,
-        id: UserId,
-        hash: &str,
-        must_change: bool,
-        at: Timestamp,
-        events: &[NewEvent],
-    ) -> Result<bool, StoreError> {
-        let mut tx = self.begin().await?;
-        let set = sqlx::query(
-            "UPDATE users SET password_hash = $2, password_must_change = $3, password_spent = 0, password_set_at = $4, \
-             epoch = epoch + 1 WHERE id = $1",
-        )
-        .bind(id.to_string())
-        .bind(hash)
-        .bind(i64::from(must_change))
-        .bind(at.as_millis());
-        if tx.execute(set).await? == 0 {
-            return Ok(false);
-        }
-        let mut marks = tx.end_sessions(id, None).await?;
-        marks.push(Change::User(id));
-        tx.commit(events, &marks).await?;
-        Ok(true)
-    }
-
     /// Replaces a hash by a stronger one of the same password, if it is still `old`.
     pub async fn rehash_password(&self, id: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
         let query = sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2");

@@ -113,7 +113,7 @@ async fn sess_3_what_another_process_ends_is_refused_once_told() {
 
     let (token, _) = world.signed_in("alice").await;
     assert!(world.lives(&token).await);
-    other.accounts.reset_password(alice.id, &command).await.unwrap();
+    other.accounts.reset_password(&world.security, alice.id, &command).await.unwrap();
     tokio::time::timeout(Duration::from_secs(1), follow(&world, &mut changes)).await.expect("told within a second");
     assert!(!world.lives(&token).await);
 }

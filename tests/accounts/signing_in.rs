@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
+use vantail::account::PasswordFault;
 use vantail::identity::Right;
 use vantail::secret::{SecretText, SessionToken};
-use vantail::session::{Browser, LoginError, NewPasswordFault, Presented, Step};
+use vantail::session::{Browser, LoginError, Presented, Step};
+use vantail::store::passwords::NewPassword;
 
 use super::world::{PASSWORD, World, browser, is_refused, token_of};
 
@@ -69,12 +71,12 @@ async fn a_temporary_password_leads_to_change_password_and_nowhere_else() {
         async move { world.act().change_password(row, new).await }
     };
     let fault = |outcome| match outcome {
-        Err(LoginError::NewPassword(fault)) => fault,
+        Err(LoginError::NewPassword(faults)) => faults.all().to_vec(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(fault(change("short").await), NewPasswordFault::TooShort { minimum: 12 });
-    assert_eq!(fault(change(temporary.expose()).await), NewPasswordFault::Unchanged);
-    assert_eq!(fault(change(&"x".repeat(1025)).await), NewPasswordFault::TooLong);
+    assert_eq!(fault(change("short").await), [PasswordFault::TooShort { minimum: 12 }]);
+    assert_eq!(fault(change(temporary.expose()).await), [PasswordFault::Unchanged]);
+    assert_eq!(fault(change(&"x".repeat(1025)).await), [PasswordFault::TooLong]);
     let Ok(Step::SignedIn(live, _)) = change("a new and longer one").await else { panic!("not in") };
     assert!(world.lives(&live).await);
     assert!(matches!(world.presents(&token).await, Presented::Dead));
@@ -89,7 +91,7 @@ async fn a_temporary_password_leads_to_change_password_and_nowhere_else() {
 async fn a_temporary_password_does_not_get_past_the_second_factor() {
     let world = World::new().await;
     let alice = world.user_with_factor("alice").await;
-    let temporary = world.accounts().reset_password(alice.id, &world.command()).await.unwrap();
+    let temporary = world.accounts().reset_password(&world.security, alice.id, &world.command()).await.unwrap();
     let Ok(Step::SecondFactor(pending)) = world.try_password("alice", temporary.expose()).await else {
         panic!("not asked for the code")
     };
@@ -122,7 +124,7 @@ async fn a_changed_temporary_password_ends_the_other_sessions() {
     let alice = world.user("alice").await;
     let (other, _) = world.signed_in("alice").await;
     assert!(world.lives(&other).await);
-    let temporary = world.accounts().reset_password(alice.id, &world.command()).await.unwrap();
+    let temporary = world.accounts().reset_password(&world.security, alice.id, &world.command()).await.unwrap();
     world.sessions().forget_user(alice.id);
     assert!(!world.lives(&other).await, "the reset ended it");
     let Ok(Step::ChangePassword(token)) = world.try_password("alice", temporary.expose()).await else { panic!() };
@@ -152,7 +154,7 @@ async fn a_temporary_password_works_once_and_is_a_wrong_one_then() {
     world.wait(600);
     assert!(matches!(world.presents(&token).await, Presented::Dead));
     assert!(is_refused(&world.try_password("alice", temporary.expose()).await));
-    let another = world.accounts().reset_password(alice.id, &world.command()).await.unwrap();
+    let another = world.accounts().reset_password(&world.security, alice.id, &world.command()).await.unwrap();
     assert!(matches!(world.try_password("alice", another.expose()).await, Ok(Step::ChangePassword(_))));
 }
 
@@ -191,8 +193,10 @@ async fn a_reset_of_the_same_moment_stands_whoever_was_first() {
         };
         let (row, new) = (world.row(&token).await, SecretText::new("a new and longer one"));
         let (act, command) = (world.act(), world.command());
-        let (changed, reset) =
-            tokio::join!(act.change_password(&row, new), world.accounts().reset_password(alice.id, &command),);
+        let (changed, reset) = tokio::join!(
+            act.change_password(&row, new),
+            world.accounts().reset_password(&world.security, alice.id, &command),
+        );
         temporary = reset.unwrap();
         match changed {
             // The change came first; the reset has ended what it began.
@@ -215,7 +219,7 @@ async fn a_change_begun_before_a_reset_is_refused_and_the_trail_says_so() {
         panic!("not asked to change it")
     };
     let row = world.row(&token).await;
-    let reset = world.accounts().reset_password(alice.id, &world.command()).await.unwrap();
+    let reset = world.accounts().reset_password(&world.security, alice.id, &world.command()).await.unwrap();
     let new = SecretText::new("a new and longer one");
     let refused = world.act().change_password(&row, new).await;
     assert!(matches!(refused, Err(LoginError::Overtaken)), "{refused:?}");
@@ -336,7 +340,7 @@ async fn an_older_weaker_hash_is_made_stronger_when_its_password_is_given() {
     )
     .unwrap();
     let hash = weak.hash(SecretText::new(PASSWORD)).await.unwrap();
-    world.store.set_password(alice.id, &hash, false, world.now(), &[]).await.unwrap();
+    world.store.set_password(alice.id, &NewPassword::of(&hash, world.now()), &[]).await.unwrap();
     let stored = || async { world.accounts().find("alice").await.unwrap().password_hash.unwrap() };
     assert!(is_refused(&world.try_password("alice", "wrong").await));
     assert_eq!(stored().await, hash);

@@ -87,7 +87,7 @@ async fn what_is_taken_away_raises_the_epoch() {
     accounts.revoke(alice.id, Right::ClientCreator, &command).await.unwrap();
     accounts.disable(alice.id, &command).await.unwrap();
     accounts.enable(alice.id, &command).await.unwrap();
-    accounts.reset_password(alice.id, &command).await.unwrap();
+    accounts.reset_password(&world.security, alice.id, &command).await.unwrap();
     assert_eq!(epoch().await, begin + 4);
 }
 

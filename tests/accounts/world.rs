@@ -1,6 +1,7 @@
 //! A store of one's own, a clock that is set, and people in it.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use vantail::account::strangers::Strangers;
 use vantail::account::{Accounts, Addition, HashPool, Strength};
 use vantail::audit::{EventRow, Origin};
 use vantail::identity::{Right, SignedIn, User, UserId};
+use vantail::notify::Notices;
 use vantail::policy::Security;
 use vantail::secret::{BrowserToken, Keyring, SecretText, SessionToken, SystemRandom};
 use vantail::session::{Act, Browser, Login, LoginError, Presented, Proof, Sessions, Step};
@@ -236,8 +238,11 @@ fn login(store: Store) -> Login {
     let hashing = HashPool::start(2, 64, Strength { memory: 64, passes: 1 }, random.clone()).unwrap();
     let sessions = Sessions::new(store.clone());
     sessions.trust(true);
-    let accounts = Accounts { store, keyring: Arc::new(Keyring::new(&[1; 32])), random, hashing };
-    Login { accounts, sessions, strangers: Strangers::default() }
+    let keyring = Arc::new(Keyring::new(&[1; 32]));
+    let (url, language) = ("https://gate.example.org".to_owned(), "en".to_owned());
+    let notices = Notices::new(keyring.clone(), random.clone(), url, language, Path::new("/nonexistent")).unwrap();
+    let accounts = Accounts { store, keyring, random, hashing };
+    Login { accounts, sessions, notices, strangers: Strangers::default() }
 }
 
 pub fn browser() -> Browser {

@@ -280,7 +280,7 @@ async fn whoever_must_have_a_second_factor_enrols_one_before_anything_else() {
 async fn a_temporary_password_leads_to_a_change_of_password_and_nowhere_else() {
     let world = World::start().await;
     let id = world.user("carol").await.id;
-    let temporary = world.tools.accounts.reset_password(id, &world.operator()).await.unwrap();
+    let temporary = world.tools.accounts.reset_password(&world.security(), id, &world.operator()).await.unwrap();
     let carol = world.person("carol");
     let answer = carol.give_password(temporary.expose()).await;
     assert_eq!(answer.location(), "/secure/login/password");

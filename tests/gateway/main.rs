@@ -17,6 +17,7 @@ mod identity;
 mod logs;
 mod messages;
 mod operations_port;
+mod passwords;
 mod paths;
 mod sessions;
 mod streams;

@@ -95,7 +95,7 @@ async fn sess_3_whatever_an_administrator_does_ends_sessions_within_a_second() {
     let id = world.user("alice").await.id;
 
     let alice = world.signed_in("alice").await;
-    accounts.reset_password(id, &world.operator()).await.unwrap();
+    accounts.reset_password(&world.security(), id, &world.operator()).await.unwrap();
     is_out_within_a_second(&alice.client, "password reset").await;
 
     let bob = world.signed_in("bob").await;

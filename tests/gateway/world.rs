@@ -16,6 +16,7 @@ use vantail::audit::Origin;
 use vantail::config::Config;
 use vantail::demo::inbox::{Channel, Inbox, Message};
 use vantail::identity::{Right, User};
+use vantail::policy::Security;
 use vantail::secret::{Place, Random, SecretText, SystemRandom, random_bytes};
 use vantail::store::second_factors::SecondFactorRow;
 use vantail::time::{Clock, SettableClock, Timestamp};
@@ -372,6 +373,11 @@ impl World {
 
     pub async fn user(&self, name: &str) -> User {
         self.tools.accounts.find(name).await.unwrap().user
+    }
+
+    /// The policy's `security.toml` of the moment.
+    pub fn security(&self) -> Security {
+        self.tools.policy.load().security.clone()
     }
 
     /// Where acts of the command line come from.

@@ -188,7 +188,7 @@ async fn taken_away(gate: &Installation, what: &str) -> &'static str {
             "requester-changed"
         }
         "password reset" => {
-            gate.accounts.reset_password(alice.user.id, &origin).await.unwrap();
+            gate.accounts.reset_password(&gate.policy.load().security, alice.user.id, &origin).await.unwrap();
             "requester-changed"
         }
         "end date reached" => {

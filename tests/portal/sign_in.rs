@@ -186,7 +186,7 @@ async fn a_temporary_password_leads_to_a_new_one_and_nowhere_else() {
     for (one, other, told) in [
         ("a new long password", "another long password", "not the same"),
         ("short", "short", "at least 12 characters"),
-        (temporary.expose(), temporary.expose(), "temporary one again"),
+        (temporary.expose(), temporary.expose(), "the one you have already"),
     ] {
         let typed = [("new_password", one), ("new_password_again", other)];
         let again = newcomer.fills(&step.location(), "/secure/login/password", &typed).await;

@@ -18,6 +18,7 @@ mod made;
 mod migrating;
 mod operations;
 mod outbox;
+mod passwords;
 mod second_factors;
 mod serving;
 mod sessions;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use vantail::secret::Keyring;
 use vantail::store::operations::State;
+use vantail::store::passwords::NewPassword;
 use vantail::store::{Open, Store, StoreError};
 
 use crate::base::{Base, both, keyring};
@@ -87,12 +88,12 @@ async fn a_held_database_is_reported_within_three_seconds(base: Arc<Base>) {
     let mut hold = other.begin_with(begin).await.unwrap();
     sqlx::query("UPDATE users SET epoch = epoch").execute(&mut *hold).await.unwrap();
     let begun = Instant::now();
-    let late = base.store.set_password(user, "hash", false, NOW, &[]).await;
+    let late = base.store.set_password(user, &NewPassword::of("hash", NOW), &[]).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     assert!(base.store.user(user).await.unwrap().is_some(), "reading needs no turn");
     hold.rollback().await.unwrap();
-    assert!(base.store.set_password(user, "hash", false, NOW, &[]).await.unwrap());
+    assert!(base.store.set_password(user, &NewPassword::of("hash", NOW), &[]).await.unwrap());
     other.close().await.unwrap();
 }
 

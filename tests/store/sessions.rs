@@ -5,6 +5,7 @@ use std::sync::Arc;
 use vantail::identity::SessionId;
 use vantail::store::changes::Change;
 use vantail::store::entering::{Entered, Entry, Room};
+use vantail::store::passwords::{Changed, NewPassword};
 use vantail::store::sessions::{SessionRow, Stage};
 use vantail::store::users::UserChange;
 
@@ -253,6 +254,14 @@ async fn sess_3_a_sign_in_that_overlaps_a_reset_does_not_survive_it(base: Arc<Ba
     assert!(base.store.insert_session(&Entry::of(&session(alice), read.epoch + 1), &[]).await.unwrap().is_in());
 }
 
+fn own(hash: &str) -> NewPassword<'_> {
+    NewPassword::of(hash, NOW)
+}
+
+fn temporary(hash: &str) -> NewPassword<'_> {
+    NewPassword { must_change: true, ..own(hash) }
+}
+
 /// A sign-in of `user` that is to change its temporary password, and what it becomes.
 async fn changing(base: &Base, user: vantail::identity::UserId) -> (SessionRow, SessionRow) {
     let begun = SessionRow { stage: Stage::ChangePassword, ..session(user) };
@@ -267,17 +276,17 @@ async fn a_temporary_password_is_changed_only_while_it_is_the_one_it_was(base: A
     let change = async |epoch| {
         let entry = Entry::of(&becomes, epoch);
         let told = [event("password.changed")];
-        base.store.change_password(begun.digest, &entry, "$argon2id$own", NOW, &told).await.unwrap()
+        base.store.change_password(begun.digest, &entry, &own("$argon2id$own"), &[], &told).await.unwrap()
     };
     // The administrator's reset comes in between.
-    assert!(base.store.set_password(alice, "$argon2id$reset", true, NOW, &[]).await.unwrap());
-    assert_eq!(change(1).await, Entered::Overtaken);
+    assert!(base.store.set_password(alice, &temporary("$argon2id$reset"), &[]).await.unwrap());
+    assert_eq!(change(1).await, Changed::Session(Entered::Overtaken));
     let row = base.store.user(alice).await.unwrap().unwrap();
     assert_eq!((row.password_hash.as_deref(), row.password_must_change), (Some("$argon2id$reset"), true));
     assert!(base.store.sessions(Some(alice)).await.unwrap().is_empty());
 
     // A session that was ended changes nothing, though the user is the one that was read.
-    assert_eq!(change(row.epoch).await, Entered::Overtaken);
+    assert_eq!(change(row.epoch).await, Changed::Session(Entered::Overtaken));
     let row = base.store.user(alice).await.unwrap().unwrap();
     assert_eq!((row.password_hash.as_deref(), row.epoch), (Some("$argon2id$reset"), 2));
     assert!(base.store.events(0, 9).await.unwrap().is_empty());
@@ -292,7 +301,7 @@ async fn a_temporary_password_is_changed_once_of_many_at_once(base: Arc<Base>) {
             let new = session(alice);
             let hash = format!("$argon2id${number}");
             let told = [event("password.changed")];
-            let changed = base.store.change_password(old, &Entry::of(&new, 1), &hash, NOW, &told).await;
+            let changed = base.store.change_password(old, &Entry::of(&new, 1), &own(&hash), &[], &told).await;
             changed.unwrap().is_in().then_some((hash, new.id))
         }
     })
@@ -306,7 +315,7 @@ async fn a_temporary_password_is_changed_once_of_many_at_once(base: Arc<Base>) {
 
 async fn a_temporary_password_begins_one_session_of_many_at_once(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
-    assert!(base.store.set_password(alice, "$argon2id$temporary", true, NOW, &[]).await.unwrap());
+    assert!(base.store.set_password(alice, &temporary("$argon2id$temporary"), &[]).await.unwrap());
     let results = at_once(20, |_| {
         let base = Arc::clone(&base);
         async move {
@@ -320,14 +329,14 @@ async fn a_temporary_password_begins_one_session_of_many_at_once(base: Arc<Base>
     assert_eq!(base.store.events(0, 100).await.unwrap().len(), 1);
     assert!(base.store.user(alice).await.unwrap().unwrap().password_spent);
 
-    assert!(base.store.set_password(alice, "$argon2id$another", true, NOW, &[]).await.unwrap());
+    assert!(base.store.set_password(alice, &temporary("$argon2id$another"), &[]).await.unwrap());
     let (begun, becomes) = (session(alice), session(alice));
     assert!(
         base.store.insert_session(&Entry::of(&begun, 3), &[]).await.unwrap().is_in(),
         "another one begins another sign-in"
     );
     let entry = Entry::of(&becomes, 3);
-    assert!(base.store.change_password(begun.digest, &entry, "$argon2id$own", NOW, &[]).await.unwrap().is_in());
+    assert!(base.store.change_password(begun.digest, &entry, &own("$argon2id$own"), &[], &[]).await.unwrap().is_in());
     for _ in 0..2 {
         assert!(
             base.store.insert_session(&Entry::of(&session(alice), 4), &[]).await.unwrap().is_in(),
@@ -343,7 +352,7 @@ async fn a_changed_temporary_password_ends_the_others_and_raises_the_epoch(base:
     assert!(base.store.insert_session(&Entry::of(&other, 1), &[]).await.unwrap().is_in());
     let mut changes = base.store.follow_changes().await.unwrap();
     let entry = Entry::of(&becomes, 1);
-    assert!(base.store.change_password(begun.digest, &entry, "$argon2id$own", NOW, &[]).await.unwrap().is_in());
+    assert!(base.store.change_password(begun.digest, &entry, &own("$argon2id$own"), &[], &[]).await.unwrap().is_in());
     let row = base.store.user(alice).await.unwrap().unwrap();
     assert_eq!((row.password_must_change, row.password_set_at, row.epoch), (false, Some(NOW), 2));
     assert_eq!(live(&base, alice).await.iter().map(|row| row.digest).collect::<Vec<_>>(), [becomes.digest]);

@@ -6,6 +6,7 @@ use vantail::identity::{Right, UserState};
 use vantail::store::StoreError;
 use vantail::store::changes::Change;
 use vantail::store::entering::Entry;
+use vantail::store::passwords::NewPassword;
 use vantail::store::users::UserChange;
 
 use crate::base::{Base, at_once, both, keyring};
@@ -196,7 +197,8 @@ async fn a_new_password_ends_all_sessions_and_raises_the_epoch(base: Arc<Base>) 
     for row in [session(alice), session(alice)] {
         assert!(base.store.insert_session(&Entry::of(&row, 1), &[]).await.unwrap().is_in());
     }
-    assert!(base.store.set_password(alice, "$argon2id$new", true, NOW, &[event("password.set")]).await.unwrap());
+    let new = NewPassword { must_change: true, ..NewPassword::of("$argon2id$new", NOW) };
+    assert!(base.store.set_password(alice, &new, &[event("password.set")]).await.unwrap());
     let row = base.store.user(alice).await.unwrap().unwrap();
     assert_eq!((row.password_hash.as_deref(), row.password_must_change, row.epoch), (Some("$argon2id$new"), true, 2));
     assert!(base.store.sessions(Some(alice)).await.unwrap().is_empty());

@@ -2,7 +2,6 @@
 
 use super::{AccountError, Addition, invalid};
 use crate::account::names;
-use crate::account::password::LONGEST;
 use crate::account::phone::Phone;
 use crate::secret::{Random, SecretText, random_bytes};
 
@@ -12,7 +11,8 @@ const LONGEST_TEXT: usize = 100;
 /// Letters and digits nobody takes for one another, in lower case: no `i l o u 0 1`.
 const ALPHABET: &[u8; 30] = b"abcdefghjkmnpqrstvwxyz23456789";
 
-pub(super) fn check_addition(addition: &Addition, minimum_length: usize) -> Result<(), AccountError> {
+/// All but the password, which the rules judge.
+pub(super) fn check_addition(addition: &Addition) -> Result<(), AccountError> {
     names::check_user_name(&addition.name).map_err(invalid)?;
     names::check_email(&addition.email).map_err(invalid)?;
     check_full_name(&addition.full_name)?;
@@ -21,19 +21,8 @@ pub(super) fn check_addition(addition: &Addition, minimum_length: usize) -> Resu
     if addition.phone.as_deref().is_some_and(|typed| Phone::parse(typed).is_none()) {
         return Err(invalid("a phone number is written +33612345678"));
     }
-    match &addition.password {
-        Some(_) if addition.temporary => Err(invalid("give a password or have a temporary one made, not both")),
-        Some(password) => check_password(password, minimum_length),
-        None => Ok(()),
-    }
-}
-
-pub(super) fn check_password(password: &SecretText, minimum_length: usize) -> Result<(), AccountError> {
-    if password.expose().len() > LONGEST {
-        return Err(invalid("the password is too long: at most 1024 bytes"));
-    }
-    if password.expose().chars().count() < minimum_length {
-        return Err(invalid(format_args!("the password is too short: it needs at least {minimum_length} characters")));
+    if addition.temporary && addition.password.is_some() {
+        return Err(invalid("give a password or have a temporary one made, not both"));
     }
     Ok(())
 }
@@ -108,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_user_with_all_in_order_is_taken() {
-        assert!(check_addition(&addition(), 12).is_ok());
+        assert!(check_addition(&addition()).is_ok());
     }
 
     #[test]
@@ -121,12 +110,10 @@ mod tests {
             Addition { phone: Some("0612".into()), ..addition() },
             Addition { language: Some("de".into()), ..addition() },
             Addition { groups: vec!["staff,admins".into()], ..addition() },
-            Addition { password: Some(SecretText::new("short")), ..addition() },
-            Addition { password: Some(SecretText::new("x".repeat(1025))), ..addition() },
             Addition { temporary: true, ..addition() },
         ];
         for addition in wrong {
-            assert!(check_addition(&addition, 12).is_err(), "{addition:?} was taken");
+            assert!(check_addition(&addition).is_err(), "{addition:?} was taken");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The threads that hash, the queue before them, and what is measured of both.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,8 +21,15 @@ pub(super) struct Queue {
     threads: usize,
 }
 
+/// What a thread does next.
+enum Job {
+    Hash(Hash),
+    /// Other work about passwords that takes as long, and must be as bounded.
+    Other(Box<dyn FnOnce() + Send>),
+}
+
 /// One hash to compute.
-struct Job {
+struct Hash {
     password: Zeroizing<Vec<u8>>,
     salt: Vec<u8>,
     cost: Cost,
@@ -57,7 +65,23 @@ impl Queue {
         length: usize,
     ) -> Option<oneshot::Receiver<Zeroizing<Vec<u8>>>> {
         let (answer, receiver) = oneshot::channel();
-        self.jobs.try_send(Job { password, salt, cost, length, answer }).ok().map(|()| receiver)
+        let hash = Hash { password, salt, cost, length, answer };
+        self.jobs.try_send(Job::Hash(hash)).ok().map(|()| receiver)
+    }
+
+    /// Puts other work into the queue; nothing when the queue is full.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<oneshot::Receiver<T>> {
+        let (answer, receiver) = oneshot::channel();
+        let work = move || {
+            if !answer.is_closed() {
+                // Gone in the meantime: nobody is waiting.
+                let _ = answer.send(work());
+            }
+        };
+        self.jobs.try_send(Job::Other(Box::new(work))).ok().map(|()| receiver)
     }
 
     /// How long a full queue takes, when one hash takes `usual`.
@@ -72,19 +96,32 @@ fn work(jobs: &Mutex<Receiver<Job>>, usual: Strength, meter: &Meter) {
     let mut memory = Vec::new();
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { password, salt, cost, length, answer }) = next else { return };
-        // Whoever asked has gone: the try they reserved stays counted, the work need not be done.
-        if answer.is_closed() {
-            continue;
+        match next {
+            Ok(Job::Hash(hash)) => hash_one(hash, &mut memory, usual, meter),
+            Ok(Job::Other(work)) => {
+                // What others wrote may panic: their answer is not given then, and the thread lives on.
+                if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                    tracing::error!("a password could not be judged");
+                }
+            }
+            Err(_) => return,
         }
-        let output = compute(&mut memory, &password, &salt, cost, length);
-        meter.computed.fetch_add(1, Ordering::Relaxed);
-        // An import's hash may need more memory than our own: that is not kept.
-        memory.truncate(usize::try_from(usual.memory).unwrap_or(usize::MAX));
-        memory.shrink_to_fit();
-        // Gone in the meantime: nobody is waiting.
-        let _ = answer.send(output);
     }
+}
+
+fn hash_one(hash: Hash, memory: &mut Vec<Block>, usual: Strength, meter: &Meter) {
+    let Hash { password, salt, cost, length, answer } = hash;
+    // Whoever asked has gone: the try they reserved stays counted, the work need not be done.
+    if answer.is_closed() {
+        return;
+    }
+    let output = compute(memory, &password, &salt, cost, length);
+    meter.computed.fetch_add(1, Ordering::Relaxed);
+    // An import's hash may need more memory than our own: that is not kept.
+    memory.truncate(usize::try_from(usual.memory).unwrap_or(usize::MAX));
+    memory.shrink_to_fit();
+    // Gone in the meantime: nobody is waiting.
+    let _ = answer.send(output);
 }
 
 /// Argon2id of version 19 in `memory`, which grows as needed.

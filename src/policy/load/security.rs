@@ -1,37 +1,90 @@
 //! `security.toml`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Findings, Reading};
+use super::{Findings, Reading, Texts, profile};
 use crate::config::document::child;
 use crate::config::units::Quantity;
 use crate::identity::Right;
 use crate::policy::file::SecurityFile;
-use crate::policy::security::{Holding, Lockout, Passwords, SecondFactor, Security, Sessions, Strangers, Who};
+use crate::policy::security::{
+    Advanced, Changes, Holding, Lockout, Passwords, SecondFactor, Security, Sessions, Strangers, Who,
+};
 
 /// Held bodies and kept answers stand in the database: larger ones do not belong there.
 const LARGEST: usize = 64 << 20;
 
+const DAY: Duration = Duration::from_hours(24);
+
 /// The values to live by.
-pub(super) fn check(text: Option<&(PathBuf, String)>, findings: &mut Findings) -> Security {
-    let Some((file, text)) = text else { return Security::default() };
+pub(super) fn check(texts: &Texts, findings: &mut Findings) -> Security {
+    let Some((file, text)) = &texts.security else { return Security::default() };
     let mut reading = Reading::<SecurityFile>::of(file, text, findings);
-    Security {
-        lockout: reading.lockout(),
-        strangers: reading.strangers(),
-        sessions: reading.sessions(),
-        second_factor: reading.second_factor(),
-        holding: reading.holding(),
-        passwords: reading.passwords(),
-    }
+    reading.take_profile(&texts.profiles);
+    reading.meant()
 }
 
 impl Reading<'_, SecurityFile> {
+    /// Puts the values of the profile that the file names where it says nothing itself.
+    fn take_profile(&mut self, own: &[(std::path::PathBuf, String)]) {
+        let Some(name) = self.content.profile.clone() else { return };
+        let Some((file, text)) = profile::called(&name, own) else {
+            let remedy = format!("write one of: {}; or add profiles/{name}.toml", profile::names(own).join(", "));
+            return self.fault("/profile", format!("there is no profile called `{name}`"), remedy);
+        };
+        let told = self.findings.faults.len();
+        let mut profile = Reading::<SecurityFile>::of(&file, text, &mut *self.findings);
+        if profile.content.profile.is_some() {
+            profile.fault("/profile", "a profile names no other profile", "take the line out");
+        }
+        // Judged by itself first, so that its mistakes are told where they stand.
+        profile.meant();
+        let values = std::mem::take(&mut profile.content);
+        if self.findings.faults.len() == told {
+            self.content = profile::beneath(&self.content, &values);
+        }
+    }
+
+    fn meant(&mut self) -> Security {
+        Security {
+            lockout: self.lockout(),
+            strangers: self.strangers(),
+            sessions: self.sessions(),
+            second_factor: self.second_factor(),
+            holding: self.holding(),
+            passwords: self.passwords(),
+            advanced: self.advanced(),
+        }
+    }
+
     fn passwords(&self) -> Passwords {
         let default = Passwords::default();
-        let minimum = self.content.passwords.minimum_length;
-        Passwords { minimum_length: minimum.map_or(default.minimum_length, |length| length as usize) }
+        let said = &self.content.passwords;
+        Passwords {
+            minimum_length: said.minimum_length.map_or(default.minimum_length, |length| length as usize),
+            require_all_classes: said.require_all_classes.unwrap_or(default.require_all_classes),
+            refuse_known_bad: said.refuse_known_bad.unwrap_or(default.refuse_known_bad),
+            force_change_after_reset: said.force_change_after_reset.unwrap_or(default.force_change_after_reset),
+            installation: default.installation,
+        }
+    }
+
+    /// A limit on changes in no time is none.
+    fn advanced(&self) -> Advanced {
+        let said = &self.content.advanced;
+        if said.enabled == Some(false) {
+            return Advanced::OFF;
+        }
+        let default = Advanced::default();
+        let days = |count: u32| (count > 0).then(|| DAY * count);
+        let allowed = said.changes_allowed.filter(|allowed| *allowed > 0);
+        Advanced {
+            validity: said.password_validity_days.map_or(default.validity, days),
+            remembered: said.remembered_passwords.unwrap_or(default.remembered),
+            changes: allowed
+                .zip(said.changes_period_days.map_or(Some(DAY), days))
+                .map(|(allowed, period)| Changes { allowed, period }),
+        }
     }
 
     /// A lock of no length is none.

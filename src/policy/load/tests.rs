@@ -1,4 +1,5 @@
 use super::*;
+use crate::policy::Security;
 
 const HEAD: &str = "name = \"s\"\nhosts = [\"s.test\"]\nbackends = [\"http://127.0.0.1:9\"]\n";
 const NETWORKS: &str = "office = [\"192.0.2.0/24\"]\nhome = [\"198.51.100.0/24\"]\nnobody = []\n";
@@ -9,6 +10,7 @@ fn texts(sites: &[&str], security: &str) -> Texts {
         networks: Some(("networks.toml".into(), NETWORKS.to_owned())),
         security: Some(("security.toml".into(), security.to_owned())),
         sites: sites.iter().enumerate().map(site).collect(),
+        ..Texts::default()
     }
 }
 
@@ -188,8 +190,7 @@ fn security_has_its_defaults_and_zero_is_off() {
          [holding]\ntoken_attempts = 0\nbody_limit = \"1TB\"\nanswer_limit = \"1GiB\"\nmemory = \"1000KiB\"\n",
     );
     insta::assert_snapshot!(told(&wrong.unwrap_err()), @r#"
-    security.toml:1: unknown key `profile`; remove it; known here: passwords, lockout, sessions, second_factor, holding
-    security.toml:2: unknown key `reset`; remove it; known here: passwords, lockout, sessions, second_factor, holding
+    security.toml:2: unknown key `reset`; remove it; known here: profile, passwords, advanced, lockout, sessions, second_factor, holding
     security.toml:5: `lifetime` cannot be off; write a duration like "15m"
     security.toml:6: unknown key `remember`; remove it; known here: idle, lifetime, maximum_per_user
     security.toml:8: there is no right `boss`; write "right:administrator", "right:token-validator" or "group:NAME"
@@ -200,6 +201,77 @@ fn security_has_its_defaults_and_zero_is_off() {
     security.toml:13: this is larger than the database should hold; write 64MiB or less
     security.toml:14: `memory` has no room for one body of `body_limit`; write a size like "256MiB"
     "#);
+}
+
+/// The security of a sound site.
+fn security(text: &str, profiles: &[(&str, &str)]) -> Result<Security, String> {
+    let site = format!("{HEAD}[[rule]]\nname = \"a\"\naccess = \"signed-in\"\n");
+    let profiles = profiles.iter().map(|(file, text)| (PathBuf::from(file), (*text).to_owned())).collect();
+    let texts = Texts { profiles, ..texts(&[&site], text) };
+    check(&texts).map(|loaded| loaded.0.security).map_err(|faults| told(&faults))
+}
+
+#[test]
+fn the_block_of_advanced_settings_is_switched_off_as_one() {
+    let days = |count: u64| Some(std::time::Duration::from_hours(24 * count));
+    let all = "password_validity_days = 90\nremembered_passwords = 6\nchanges_allowed = 2\nchanges_period_days = 7\n";
+    let on = security(&format!("[advanced]\n{all}"), &[]).unwrap().advanced;
+    assert_eq!((on.validity, on.remembered), (days(90), 6));
+    assert_eq!(on.changes.map(|limit| (limit.allowed, Some(limit.period))), Some((2, days(7))));
+    let off = security(&format!("[advanced]\nenabled = false\n{all}"), &[]).unwrap().advanced;
+    assert_eq!((off.validity, off.remembered, off.changes), (None, 0, None));
+    let default = security("[advanced]\nenabled = true\n", &[]).unwrap().advanced;
+    assert_eq!((default.validity, default.remembered, default.changes), (None, 4, None));
+    let zero = security("[advanced]\nchanges_allowed = 3\nchanges_period_days = 0\n", &[]).unwrap().advanced;
+    assert_eq!(zero.changes, None);
+}
+
+#[test]
+fn a_profile_stands_in_the_place_of_the_defaults_and_below_what_the_file_says() {
+    let pci =
+        security("profile = \"pci-dss\"\n[passwords]\nminimum_length = 16\n[lockout]\nattempts = 6\n", &[]).unwrap();
+    assert_eq!((pci.passwords.minimum_length, pci.passwords.require_all_classes), (16, true));
+    assert_eq!((pci.lockout.attempts, pci.lockout.duration), (6, std::time::Duration::from_mins(30)));
+    assert_eq!(pci.advanced.validity, Some(std::time::Duration::from_hours(24 * 90)));
+    let own = ("profiles/ours.toml", "[passwords]\nminimum_length = 20\n[second_factor]\nhidden = [\"group:a\"]\n");
+    let ours = security("profile = \"ours\"\n[second_factor]\nhidden = []\n", &[own]).unwrap();
+    assert_eq!((ours.passwords.minimum_length, ours.second_factor.hidden.len()), (20, 0));
+    let replaced = security("profile = \"asvs\"\n", &[("profiles/asvs.toml", "[lockout]\nattempts = 3\n")]).unwrap();
+    assert_eq!(
+        (replaced.lockout.attempts, replaced.passwords.minimum_length),
+        (3, 12),
+        "the own file, not the shipped"
+    );
+}
+
+#[test]
+fn every_shipped_profile_is_sound_and_differs_from_the_defaults() {
+    for name in ["pci-dss", "hds", "asvs"] {
+        let profiled = security(&format!("profile = \"{name}\"\n"), &[]).unwrap_or_else(|faults| panic!("{faults}"));
+        assert_ne!(format!("{profiled:?}"), format!("{:?}", security("", &[]).unwrap()), "{name}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_profile_is_told_where_it_stands() {
+    let unknown = security("profile = \"pci\"\n", &[("profiles/ours.toml", "")]).unwrap_err();
+    insta::assert_snapshot!(
+        unknown,
+        @"security.toml:1: there is no profile called `pci`; write one of: asvs, hds, ours, pci-dss; or add profiles/pci.toml"
+    );
+    let text = "profile = \"hds\"\n[lockout]\nattemps = 3\n[sessions]\nlifetime = 0\n";
+    let wrong = security("\nprofile = \"ours\"\n", &[("profiles/ours.toml", text)]).unwrap_err();
+    insta::assert_snapshot!(wrong, @r#"
+    profiles/ours.toml:1: a profile names no other profile; take the line out
+    profiles/ours.toml:3: unknown key `attemps`; did you mean `attempts`?
+    profiles/ours.toml:5: `lifetime` cannot be off; write a duration like "15m"
+    "#);
+}
+
+#[test]
+fn a_policy_knows_what_it_is_called() {
+    let policy = sound("[[rule]]\nname = \"a\"\naccess = \"signed-in\"\n").0;
+    assert_eq!(policy.security.passwords.installation, ["s", "s.test"]);
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Act<'_> {
         let reserved = self.reserve(row.user.id).await?;
         let Some(right) = self.right_code(pending, code).await? else { return self.refuse(reserved, WRONG_CODE).await };
         let proven = Proven { amr: with_otp(&pending.amr), second_factor_at: Some(self.now()) };
-        let stage = next_stage(&row, self.security, true, &proven);
+        let stage = next_stage(&row, self.security, self.now(), true, &proven);
         let event = self.event("login.second-factor", "ok", row.user.id).on(pending.id.to_string());
         let with = With::code(right).settling(reserved.settled(stage)).telling(event);
         self.advance_or_refuse(reserved, pending, &row, |next| proven.enter(stage, next), with).await

@@ -10,6 +10,7 @@ use crate::identity::{Amr, SessionId, User};
 use crate::policy::Security;
 use crate::secret::{BrowserToken, SessionToken};
 use crate::session::login::act::{Act, Try};
+use crate::session::login::password::Forced;
 use crate::session::{Login, LoginError, Step, signed_in};
 use crate::store::StoreError;
 use crate::store::entering::{Entered, Entry, Room};
@@ -41,10 +42,10 @@ pub(super) struct With {
 
 /// What is still missing, the most urgent first: a thief of a temporary password gets no further than its owner's second
 /// factor.
-pub(super) fn next_stage(row: &UserRow, security: &Security, enrolled: bool, proven: &Proven) -> Stage {
+pub(super) fn next_stage(row: &UserRow, security: &Security, now: Timestamp, enrolled: bool, proven: &Proven) -> Stage {
     if enrolled && proven.second_factor_at.is_none() {
         Stage::SecondFactor
-    } else if row.password_must_change {
+    } else if Forced::of(row, security, now).is_some() {
         Stage::ChangePassword
     } else if !enrolled && security.second_factor.is_required(&row.user) {
         Stage::Enrol
@@ -70,7 +71,7 @@ impl Act<'_> {
     /// A session for a password just proven.
     pub(super) async fn begin(&self, row: &UserRow, proven: Proven, reserved: Try) -> Result<Step, LoginError> {
         let enrolled = self.store().second_factors(row.user.id).await?.iter().any(|own| own.confirmed_at.is_some());
-        let stage = next_stage(row, self.security, enrolled, &proven);
+        let stage = next_stage(row, self.security, self.now(), enrolled, &proven);
         let (token, session) = self.new_session(&row.user, stage, proven);
         let mut events = vec![self.event("login.password", "ok", row.user.id).on(session.id.to_string())];
         if stage == Stage::Live {
@@ -87,7 +88,7 @@ impl Act<'_> {
                 .await;
         }
         self.forget_those_that_made_room(&session);
-        Ok(step(token, &session, row.user.clone()))
+        Ok(Step::of(token, &session, row.user.clone()))
     }
 
     /// Puts a session of more level, under a new token, in the place of `session`. Over when that is gone, or when the user
@@ -113,37 +114,7 @@ impl Act<'_> {
         }
         self.login.sessions.forget(session.id);
         self.forget_those_that_made_room(&next);
-        Ok(Some(step(token, &next, row.user.clone())))
-    }
-
-    /// Puts the user's own password in the place of the temporary one, and the session at what comes next, in one step;
-    /// the user's other sessions end. Nothing when the session is gone or the user was changed since `row` was read.
-    pub(super) async fn advance_with_password(
-        &self,
-        session: &SessionRow,
-        row: &UserRow,
-        hash: &str,
-    ) -> Result<Option<Step>, LoginError> {
-        let settled = UserRow { password_must_change: false, ..row.clone() };
-        let proven = Proven { amr: session.amr.clone(), second_factor_at: session.second_factor_at };
-        let stage = next_stage(&settled, self.security, session.second_factor_at.is_some(), &proven);
-        let (token, next) = self.raised(session, |next| next.stage = stage);
-        let mut events = vec![self.event("password.changed", "ok", row.user.id).with("because", "it was temporary")];
-        if arrives(session, &next) {
-            events.push(self.signed_in_event(&next));
-        }
-        // All others end: nothing has to make room.
-        let entry = Entry {
-            room: None,
-            tries: arrives(session, &next).then(|| self.settled_without_try(row)),
-            signed_in_at: arrives(session, &next).then(|| self.now()),
-            ..self.entry(row, &next)
-        };
-        if !self.store().change_password(session.digest, &entry, hash, self.now(), &events).await?.is_in() {
-            return Ok(None);
-        }
-        self.login.sessions.forget_user(row.user.id);
-        Ok(Some(step(token, &next, row.user.clone())))
+        Ok(Some(Step::of(token, &next, row.user.clone())))
     }
 
     /// `session`, entering where there is room for it, with nothing else beside it.
@@ -153,7 +124,11 @@ impl Act<'_> {
     }
 
     /// What `session` becomes by `change`, and the token for it. One that goes live has its whole lifetime before it.
-    fn raised(&self, session: &SessionRow, change: impl FnOnce(&mut SessionRow)) -> (SessionToken, SessionRow) {
+    pub(super) fn raised(
+        &self,
+        session: &SessionRow,
+        change: impl FnOnce(&mut SessionRow),
+    ) -> (SessionToken, SessionRow) {
         let token = SessionToken::generate(&*self.login.accounts.random);
         let mut next = SessionRow { digest: token.digest(), last_seen: self.now(), ..session.clone() };
         change(&mut next);
@@ -177,7 +152,7 @@ impl Act<'_> {
         let held = self.login.sessions.row(token).await?;
         let own =
             |held: &SessionRow| held.user == row.user.id && held.stage != Stage::Live && self.now() < held.expires_at;
-        Ok(held.filter(own).map(|session| step(token.clone(), &session, row.user.clone())))
+        Ok(held.filter(own).map(|session| Step::of(token.clone(), &session, row.user.clone())))
     }
 
     /// Ends the session whose cookie the browser held before it signed in.
@@ -204,7 +179,7 @@ impl Act<'_> {
     }
 
     /// What the trail says of somebody who is in. Those who look for credential stuffing hear of it too.
-    fn signed_in_event(&self, session: &SessionRow) -> NewEvent {
+    pub(super) fn signed_in_event(&self, session: &SessionRow) -> NewEvent {
         self.login.strangers.signed_in(self.now());
         let amr: Vec<_> = session.amr.iter().map(|proof| proof.as_str()).collect();
         self.event("login.signed-in", "ok", session.user).on(session.id.to_string()).with("amr", amr)
@@ -266,11 +241,16 @@ fn arrives(before: &SessionRow, next: &SessionRow) -> bool {
     next.stage == Stage::Live && before.stage != Stage::Live
 }
 
-fn step(token: SessionToken, session: &SessionRow, user: User) -> Step {
-    match session.stage {
-        Stage::SecondFactor => Step::SecondFactor(token),
-        Stage::ChangePassword => Step::ChangePassword(token),
-        Stage::Enrol => Step::Enrol(token),
-        Stage::Live => Step::SignedIn(token, Arc::new(signed_in(session, user))),
+// === impl Step ===
+
+impl Step {
+    /// What comes next for a session, by its stage.
+    pub(super) fn of(token: SessionToken, session: &SessionRow, user: User) -> Self {
+        match session.stage {
+            Stage::SecondFactor => Self::SecondFactor(token),
+            Stage::ChangePassword => Self::ChangePassword(token),
+            Stage::Enrol => Self::Enrol(token),
+            Stage::Live => Self::SignedIn(token, Arc::new(signed_in(session, user))),
+        }
     }
 }

@@ -1,0 +1,98 @@
+//! `/secure/password`: whoever is signed in changes their own password.
+
+use askama::Template;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::Refused;
+use super::forgery::{Posted, Unposted};
+use super::here::{Here, Wanted};
+use super::login::{SHOWN_AGAIN, allowed_here, next_page, sign_in_after};
+use super::page::{self, Page};
+use super::password::{Rule, faults_in_words};
+use super::return_to::with_return;
+use super::second_factor::ReturnQuery;
+use crate::secret::SecretText;
+use crate::session::LoginError;
+use crate::session::login::Proof;
+
+const HERE: &str = "/secure/password";
+
+/// Where a change leads when nothing else was asked for.
+const DONE: &str = "/secure/account?notice=password-changed";
+
+/// What was posted.
+#[derive(Deserialize)]
+pub struct OwnPasswordForm {
+    current_password: SecretText,
+    #[serde(default)]
+    code: String,
+    new_password: SecretText,
+    new_password_again: SecretText,
+    #[serde(default)]
+    return_to: String,
+}
+
+#[derive(Template)]
+#[template(path = "own_password.html")]
+pub(super) struct OwnPasswordPage {
+    pub page: Page,
+    pub username: String,
+    pub asks_code: bool,
+    pub rule: Rule,
+    pub return_to: String,
+    pub errors: Vec<String>,
+}
+
+/// The form.
+pub async fn show(here: Here, Wanted(query): Wanted<ReturnQuery>) -> Result<Response, Refused> {
+    allowed_here(&here)?;
+    form(&here, StatusCode::OK, query.return_to, Vec::new()).await
+}
+
+/// The proof and the new password, twice: changed, and on; or the form again with all that is wrong.
+pub async fn submit(
+    here: Here,
+    posted: Result<Posted<OwnPasswordForm>, Unposted<OwnPasswordForm>>,
+) -> Result<Response, Refused> {
+    allowed_here(&here)?;
+    let OwnPasswordForm { current_password, code, new_password, new_password_again, return_to } =
+        posted.map_err(Unposted::into_refused)?.into_inner();
+    let (row, t) = (here.session_row().await?, here.texts());
+    if new_password.expose() != new_password_again.expose() {
+        return form(&here, SHOWN_AGAIN, return_to, vec![t.say("error.passwords-differ").to_owned()]).await;
+    }
+    let proof = Proof { password: current_password, code: Some(code).filter(|code| !code.is_empty()) };
+    let policy = here.policy();
+    match here.sign_in(&policy).change_own_password(&row, proof, new_password).await {
+        Ok(step) => Ok(next_page(&here, step, if return_to.is_empty() { DONE } else { &return_to })),
+        Err(LoginError::NewPassword(faults)) => form(&here, SHOWN_AGAIN, return_to, faults_in_words(&faults, t)).await,
+        Err(LoginError::Refused) => {
+            let with_code = asks_code(&here).await?;
+            let wrong = if with_code { t.say("error.present-proof") } else { t.say("error.password") };
+            form(&here, SHOWN_AGAIN, return_to, vec![wrong.to_owned()]).await
+        }
+        // The form was sent twice most of all: the other answer's cookie may be good.
+        Err(LoginError::Over) => Ok(sign_in_after("over", &with_return(HERE, &return_to))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Nothing that was typed is kept: all of it is passwords and codes.
+async fn form(here: &Here, status: StatusCode, return_to: String, errors: Vec<String>) -> Result<Response, Refused> {
+    let user = &here.signed_in()?.user;
+    let page = OwnPasswordPage {
+        page: here.page(here.texts().say("password.own-title")),
+        username: user.name.clone(),
+        asks_code: asks_code(here).await?,
+        rule: Rule::of(here),
+        return_to,
+        errors,
+    };
+    Ok(page::html(status, &page))
+}
+
+async fn asks_code(here: &Here) -> Result<bool, Refused> {
+    Ok(here.enrolled_since(here.signed_in()?.user.id).await?.is_some())
+}

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use vantail::account::{Accounts, Addition, HashPool, Strength};
 use vantail::audit::Origin;
+use vantail::notify::Notices;
 use vantail::policy::Security;
 use vantail::secret::{Keyring, SecretText, SystemRandom};
 use vantail::session::{Browser, Login, Sessions};
@@ -95,10 +96,13 @@ impl Gate {
         let store = Store::open(&url, &keyring, Open::Migrate).await.expect("a new store opens");
         let hashing =
             HashPool::start(1, 8, Strength::default(), random.clone()).expect("there is a thread to hash with");
+        let none = std::path::Path::new("/nonexistent");
+        let notices = Notices::new(keyring.clone(), random.clone(), "https://gw".to_owned(), "en".to_owned(), none)
+            .expect("the shipped messages are whole");
         let accounts = Accounts { store: store.clone(), keyring, random, hashing };
         let (strict, mut lenient) = (Security::default(), Security::default());
         lenient.lockout.attempts = 0;
-        let login = Login { accounts, sessions: Sessions::new(store) };
+        let login = Login { accounts, sessions: Sessions::new(store), notices };
         let gate = Self { _folder: folder, login, lenient, strict };
         for name in ["known", "disabled", "locked"] {
             gate.add(name).await;

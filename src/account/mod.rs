@@ -10,6 +10,7 @@ pub mod lockout;
 pub mod names;
 pub mod password;
 pub mod phone;
+pub mod recovery;
 pub mod totp;
 
 use uuid::Uuid;

@@ -26,6 +26,7 @@ mod open;
 mod operation_rows;
 pub mod operations;
 pub mod outbox;
+pub mod recovery_codes;
 mod schema;
 pub mod second_factors;
 pub mod sessions;

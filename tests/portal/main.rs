@@ -14,6 +14,7 @@ mod forgery;
 mod gate;
 mod headers;
 mod operations;
+mod own_factor;
 mod person;
 mod programs;
 mod sign_in;

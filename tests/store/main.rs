@@ -17,6 +17,7 @@ mod made;
 mod migrating;
 mod operations;
 mod outbox;
+mod recovery_codes;
 mod second_factors;
 mod serving;
 mod sessions;

@@ -3,8 +3,8 @@
 use crate::account::password;
 use crate::identity::Amr;
 use crate::secret::SecretText;
-use crate::session::login::act::Act;
-use crate::session::login::factor::{WRONG_CODE, with_otp};
+use crate::session::login::act::{Act, Try};
+use crate::session::login::factor::{Right, WRONG_CODE, with_otp};
 use crate::session::login::progress::With;
 use crate::session::{LoginError, NewPasswordFault, Proof, Step};
 use crate::store::sessions::{SessionRow, Stage};
@@ -15,17 +15,9 @@ impl Act<'_> {
     /// is rotated. The session's absolute end stays where it was. One try for both, so that nobody learns which was wrong.
     pub async fn reauthenticate(&self, session: &SessionRow, proof: Proof) -> Result<Step, LoginError> {
         let row = self.user_of(session, &[Stage::Live]).await?;
-        let reserved = self.reserve(row.user.id).await?;
-        let reserved = self.checked(reserved, &proof.password, row.password_hash.clone()).await?;
-        let enrolled = self.store().second_factors(row.user.id).await?.iter().any(|own| own.confirmed_at.is_some());
-        let with = if enrolled {
-            match self.right_code(session, proof.code.as_deref().unwrap_or_default()).await? {
-                Some(right) => With::code(right),
-                None => return self.refuse(reserved, WRONG_CODE).await,
-            }
-        } else {
-            With::default()
-        };
+        let (reserved, right) = self.prove(&row, &proof).await?;
+        let enrolled = right.is_some();
+        let with = right.map_or_else(With::default, Right::with);
         let now = self.now();
         let amr = if enrolled { with_otp(&[Amr::Pwd]) } else { vec![Amr::Pwd] };
         let event = self.event("login.reauthenticated", "ok", row.user.id).on(session.id.to_string());
@@ -34,6 +26,23 @@ impl Act<'_> {
         };
         let with = with.settling(Some(reserved.cleared())).telling(event);
         self.advance_or_refuse(reserved, session, &row, proven_again, with).await
+    }
+
+    /// The password and, where a second factor is on, what proves it: right, and not used yet. One try for both.
+    pub(super) async fn prove(&self, row: &UserRow, proof: &Proof) -> Result<(Try, Option<Right>), LoginError> {
+        let reserved = self.reserve(row.user.id).await?;
+        let reserved = self.checked(reserved, &proof.password, row.password_hash.clone()).await?;
+        if self.devices(row.user.id).await?.is_empty() {
+            return Ok((reserved, None));
+        }
+        let right = match &proof.code {
+            Some(given) => self.right_code(&row.user, given).await?,
+            None => None,
+        };
+        match right {
+            Some(right) => Ok((reserved, Some(right))),
+            None => self.refuse(reserved, WRONG_CODE).await,
+        }
     }
 
     /// The new password, for a pending session of stage `ChangePassword` (any other: `Over`). All other sessions of the

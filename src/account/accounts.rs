@@ -17,6 +17,7 @@ use super::phone::Phone;
 use super::{Busy, HashPool, names, new_id};
 use crate::audit::{NewEvent, Origin};
 use crate::identity::{Right, User, UserId, UserState};
+use crate::notify::{FactorNews, Notices};
 use crate::policy::Security;
 use crate::secret::{Keyring, Random, Sealed, SecretText};
 use crate::store::passwords::NewPassword;
@@ -180,13 +181,20 @@ impl Accounts {
         if found { Ok(password) } else { Err(AccountError::NoSuchUser(id.to_string())) }
     }
 
-    /// Removes the second factor; sessions end.
-    pub async fn reset_second_factor(&self, id: UserId, origin: &Origin) -> Result<(), AccountError> {
+    /// Removes the second factor and the recovery codes; sessions end, and the owner is told.
+    pub async fn reset_second_factor(
+        &self,
+        id: UserId,
+        notices: &Notices,
+        origin: &Origin,
+    ) -> Result<(), AccountError> {
         if self.store.second_factors(id).await?.iter().all(|own| own.confirmed_at.is_none()) {
             return Err(AccountError::Invalid("this user has no second factor: there is nothing to reset".into()));
         }
+        let row = self.store.user(id).await?.ok_or_else(|| AccountError::NoSuchUser(id.to_string()))?;
         let event = origin.event("second-factor.reset", "ok").about(id);
-        self.store.remove_second_factors(id, &[event]).await?;
+        let mail = notices.factor_changed(&row.user, FactorNews::Reset, origin);
+        self.store.remove_second_factors(id, &[mail], &[event]).await?;
         Ok(())
     }
 

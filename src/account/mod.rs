@@ -11,6 +11,7 @@ pub mod lockout;
 pub mod names;
 pub mod password;
 pub mod phone;
+pub mod recovery;
 pub mod strangers;
 pub mod totp;
 

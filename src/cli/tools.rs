@@ -40,7 +40,9 @@ pub(super) fn origin(tools: &Tools) -> Origin {
 pub(super) async fn user(command: UserCommand, config: Option<&Path>) -> Result<(), Failure> {
     let tools = open(config).await?;
     let security = tools.policy.load().security.clone();
-    let done = user::run(command, &tools.accounts, &security, &origin(&tools), &mut Console::standard()).await;
+    let done =
+        user::run(command, (&tools.accounts, &tools.notices), &security, &origin(&tools), &mut Console::standard())
+            .await;
     tools.store.close().await;
     done
 }

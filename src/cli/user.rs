@@ -13,6 +13,7 @@ use super::password;
 use crate::account::{AccountError, Accounts, Addition};
 use crate::audit::Origin;
 use crate::identity::UserId;
+use crate::notify::Notices;
 use crate::policy::Security;
 use crate::secret::SecretText;
 
@@ -42,7 +43,7 @@ pub(super) enum UserCommand {
     /// Make a temporary password. It works once, and that sign-in must change it, unless security.toml says otherwise. Their
     /// sessions end.
     ResetPassword(Named),
-    /// Remove the second factor: verify first that it is really them who asks. Their sessions end.
+    /// Remove the second factor and the recovery codes: verify first that it is really them who asks. Their sessions end.
     ResetSecondFactor(Named),
     /// End a lock after too many failed tries.
     Unlock(Named),
@@ -51,7 +52,7 @@ pub(super) enum UserCommand {
 /// Runs `command`.
 pub(super) async fn run(
     command: UserCommand,
-    accounts: &Accounts,
+    (accounts, notices): (&Accounts, &Notices),
     security: &Security,
     origin: &Origin,
     console: &mut Console<'_>,
@@ -86,7 +87,7 @@ pub(super) async fn run(
             (user, json)
         }
         UserCommand::ResetSecondFactor(Named { user, json }) => {
-            accounts.reset_second_factor(id_of(accounts, &user).await?, origin).await?;
+            accounts.reset_second_factor(id_of(accounts, &user).await?, notices, origin).await?;
             (user, json)
         }
     };

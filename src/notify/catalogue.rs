@@ -26,6 +26,10 @@ pub struct Messages {
     pub operation_ended: MailMessage,
     /// Mail to the owner of an account.
     pub password_changed: MailMessage,
+    /// Mail to whom a changed second factor belongs.
+    pub factor_changed: MailMessage,
+    /// Mail to whom a used recovery code belongs.
+    pub recovery_code_used: MailMessage,
 }
 
 /// A mail, and the words its tags stand for.
@@ -71,18 +75,22 @@ struct MailFile {
 struct Source<'a> {
     directory: Option<&'a Path>,
     language: &'static str,
-    shipped: [(&'static str, &'static str); 4],
+    shipped: [(&'static str, &'static str); 6],
 }
 
 const ASKED: &str = "operation-asked";
 const CONFIRMED: &str = "operation-confirmed";
 const ENDED: &str = "operation-ended";
 const PASSWORD_CHANGED: &str = "password-changed";
+const FACTOR: &str = "factor-changed";
+const RECOVERY: &str = "recovery-code-used";
 
 const ASKED_TAGS: &[&str] = &["user", "title", "operation", "requester", "token", "minutes", "link", "host"];
 const CONFIRMED_TAGS: &[&str] = &["user", "title", "operation", "confirmed_by", "link"];
 const ENDED_TAGS: &[&str] = &["user", "name", "title", "operation", "outcome", "reason", "advice", "link"];
 const PASSWORD_CHANGED_TAGS: &[&str] = &["user", "name", "when", "address", "host", "link"];
+const FACTOR_TAGS: &[&str] = &["user", "name", "outcome", "advice", "at", "address", "link"];
+const RECOVERY_TAGS: &[&str] = &["user", "name", "left", "advice", "at", "address", "link"];
 
 macro_rules! shipped {
     ($language:literal) => {
@@ -91,6 +99,8 @@ macro_rules! shipped {
             (CONFIRMED, include_str!(concat!("templates/", $language, "/operation-confirmed.toml"))),
             (ENDED, include_str!(concat!("templates/", $language, "/operation-ended.toml"))),
             (PASSWORD_CHANGED, include_str!(concat!("templates/", $language, "/password-changed.toml"))),
+            (FACTOR, include_str!(concat!("templates/", $language, "/factor-changed.toml"))),
+            (RECOVERY, include_str!(concat!("templates/", $language, "/recovery-code-used.toml"))),
         ]
     };
 }
@@ -134,6 +144,8 @@ impl Source<'_> {
             operation_confirmed: self.sms(CONFIRMED, CONFIRMED_TAGS)?,
             operation_ended: self.mail(ENDED, ENDED_TAGS)?,
             password_changed: self.mail(PASSWORD_CHANGED, PASSWORD_CHANGED_TAGS)?,
+            factor_changed: self.mail(FACTOR, FACTOR_TAGS)?,
+            recovery_code_used: self.mail(RECOVERY, RECOVERY_TAGS)?,
         })
     }
 
@@ -207,12 +219,13 @@ mod tests {
     #[test]
     fn the_shipped_messages_are_whole_in_both_languages() {
         let catalogue = Catalogue::shipped();
-        let words = |language| {
-            let ended = &catalogue.of(language).operation_ended;
-            let keys = |table: &BTreeMap<String, String>| table.keys().cloned().collect::<Vec<_>>();
-            (keys(&ended.outcome), keys(&ended.advice), keys(&ended.reason))
-        };
+        let keys = |table: &BTreeMap<String, String>| table.keys().cloned().collect::<Vec<_>>();
+        let of = |mail: &MailMessage| (keys(&mail.outcome), keys(&mail.advice), keys(&mail.reason));
+        let words = |language| of(&catalogue.of(language).operation_ended);
         assert_eq!(words("en"), words("fr"));
+        let (en, fr) = (catalogue.of("en"), catalogue.of("fr"));
+        assert_eq!(of(&en.factor_changed), of(&fr.factor_changed));
+        assert_eq!(of(&en.recovery_code_used), of(&fr.recovery_code_used));
         assert_eq!(words("en").0, ["cancelled", "denied", "done", "expired", "unknown", "withdrawn"]);
     }
 

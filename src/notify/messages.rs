@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::catalogue::{Catalogue, MailMessage};
+use super::catalogue::{Catalogue, MailMessage, Messages};
 use super::html;
 use super::mail::Letter;
 use super::notice::{Notice, Times};
@@ -83,9 +83,7 @@ impl Notices {
     }
 
     fn row(&self, to: &User, notice: &Notice<'_>, channel: Channel, payload: &[u8], times: Times) -> NewOutbox {
-        let millis = u64::try_from(times.now.as_millis()).unwrap_or(0);
-        let id =
-            uuid::Builder::from_unix_timestamp_millis(millis, &random_bytes(self.parts.random.as_ref())).into_uuid();
+        let id = self.new_row_id(times.now);
         NewOutbox {
             id,
             channel,
@@ -99,7 +97,24 @@ impl Notices {
         }
     }
 
-    fn sealed(&self, id: Uuid, payload: &[u8]) -> Sealed<Message> {
+    /// The id of a row made at `now`.
+    pub(super) fn new_row_id(&self, now: Timestamp) -> Uuid {
+        let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+        uuid::Builder::from_unix_timestamp_millis(millis, &random_bytes(self.parts.random.as_ref())).into_uuid()
+    }
+
+    /// The messages in the language of `user`.
+    pub(super) fn messages_for(&self, user: &User) -> &Messages {
+        self.parts.catalogue.of(self.language_of(user))
+    }
+
+    /// The portal's page at `path`.
+    pub(super) fn portal_link(&self, path: &str) -> String {
+        format!("{}{path}", self.parts.portal_url)
+    }
+
+    /// A row's message, sealed in its place.
+    pub(super) fn sealed(&self, id: Uuid, payload: &[u8]) -> Sealed<Message> {
         let place = Place { table: "outbox", column: "message", row: &id.to_string() };
         self.parts.keyring.seal(self.parts.random.as_ref(), place, payload)
     }
@@ -161,7 +176,7 @@ impl Notices {
 
     /// The page of an operation. It carries no token, and opening it changes nothing.
     fn link(&self, operation: &str) -> String {
-        format!("{}/secure/operations/{operation}", self.parts.portal_url)
+        self.portal_link(&format!("/secure/operations/{operation}"))
     }
 }
 

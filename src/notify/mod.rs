@@ -11,6 +11,7 @@
 //! to nobody: people read a [`Failure`] in their own language.
 
 pub mod catalogue;
+pub mod factor;
 pub mod html;
 pub mod mail;
 pub mod messages;
@@ -21,6 +22,7 @@ pub mod template;
 pub mod worker;
 
 pub use catalogue::Catalogue;
+pub use factor::FactorNews;
 pub use messages::Notices;
 pub use notice::{Notice, Times};
 pub use worker::Worker;

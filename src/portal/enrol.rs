@@ -9,8 +9,9 @@ use http::StatusCode;
 use super::Refused;
 use super::forgery::{Posted, Unposted};
 use super::here::{Here, Wanted};
-use super::login::{SHOWN_AGAIN, begin_again, next_page};
+use super::login::{SHOWN_AGAIN, begin_again};
 use super::page::{self, Page};
+use super::recovery_codes::shown_once;
 use super::second_factor::{CodeForm, ReturnQuery, elsewhere};
 use crate::account::totp::Enrolment;
 use crate::session::LoginError;
@@ -28,6 +29,8 @@ pub(super) struct EnrolPage {
     pub uri: String,
     pub return_to: String,
     pub error: Option<&'static str>,
+    /// Within a sign-in, which can be cancelled.
+    pub is_sign_in: bool,
 }
 
 /// What surrounds an enrolment: the two doors to it differ in this alone.
@@ -41,6 +44,8 @@ pub struct Frame {
     pub return_to: String,
     /// What was wrong with the code, when it is shown again.
     pub error: Option<&'static str>,
+    /// Whether it is a step of a sign-in.
+    pub is_sign_in: bool,
 }
 
 /// The new secret, for a sign-in at this very step. Reloading shows the same one.
@@ -55,7 +60,7 @@ pub async fn submit(here: Here, posted: Result<Posted<CodeForm>, Unposted<CodeFo
     let Some(row) = here.pending(Stage::Enrol) else { return elsewhere(&here, return_to) };
     let policy = here.policy();
     match here.sign_in(&policy).confirm_enrolment(row, &code).await {
-        Ok(step) => Ok(next_page(&here, step, &return_to)),
+        Ok(enrolled) => Ok(shown_once(&here, enrolled, &return_to)),
         Err(LoginError::Refused) => {
             let error = here.texts().of("error", "first-code");
             enrolment(&here, row, forced(&here, return_to, error)).await
@@ -79,7 +84,7 @@ pub async fn enrolment(here: &Here, session: &SessionRow, frame: Frame) -> Resul
 /// The page's parts. The QR code is a picture of its own, so that nothing of it is markup of ours.
 pub(super) fn filled(page: Page, enrolment: &Enrolment, frame: Frame) -> EnrolPage {
     let qr = format!("data:image/svg+xml;base64,{}", STANDARD.encode(&enrolment.qr_svg));
-    let Frame { action, why, return_to, error } = frame;
+    let Frame { action, why, return_to, error, is_sign_in } = frame;
     EnrolPage {
         page,
         why,
@@ -89,9 +94,10 @@ pub(super) fn filled(page: Page, enrolment: &Enrolment, frame: Frame) -> EnrolPa
         uri: enrolment.uri.clone(),
         return_to,
         error,
+        is_sign_in,
     }
 }
 
 fn forced(here: &Here, return_to: String, error: Option<&'static str>) -> Frame {
-    Frame { action: "/secure/login/enrol", why: here.texts().say("enrol.required"), return_to, error }
+    Frame { action: "/secure/login/enrol", why: here.texts().say("enrol.required"), return_to, error, is_sign_in: true }
 }

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 
 use super::here::Here;
 use super::{Portal, Refused, Visit, cookies};
-use crate::secret::{Keyring, Purpose, Random, random_bytes};
+use crate::secret::{Keyring, Purpose, Random, SessionToken, random_bytes};
 use crate::session::Presented;
 
 /// The longest form, bytes: a reason, a name and a password are far shorter.
@@ -55,11 +55,14 @@ impl Csrf {
     /// For the forms of this visit.
     pub fn of(portal: &Portal, visit: &Visit, headers: &HeaderMap) -> Self {
         match (&visit.presented, &visit.token) {
-            (Presented::Live(_) | Presented::Pending { .. }, Some(token)) => {
-                Self { value: mac(&portal.keyring, "session", token.digest().as_bytes()), new_cookie: None }
-            }
+            (Presented::Live(_) | Presented::Pending { .. }, Some(token)) => Self::of_session(&portal.keyring, token),
             _ => Self::of_browser(&portal.keyring, &*portal.random, known_browser(visit, headers)),
         }
+    }
+
+    /// For the forms of the session behind `token`, on the very page that brings it.
+    pub fn of_session(keyring: &Keyring, token: &SessionToken) -> Self {
+        Self { value: mac(keyring, "session", token.digest().as_bytes()), new_cookie: None }
     }
 
     /// The value, for a hidden field.

@@ -12,11 +12,12 @@ use super::page::Page;
 use super::texts::Texts;
 use super::{Portal, Refused, Visit, cookies};
 use crate::audit::Origin;
-use crate::identity::SignedIn;
+use crate::identity::{SignedIn, UserId};
 use crate::policy::Policy;
 use crate::secret::BrowserToken;
-use crate::session::{Act, Browser, Presented};
+use crate::session::{Act, Browser, Presented, Step};
 use crate::store::StoreError;
+use crate::store::second_factors::SecondFactorRow;
 use crate::store::sessions::{SessionRow, Stage};
 
 /// Longest word of a browser about itself that is kept, bytes.
@@ -104,10 +105,25 @@ impl Here {
         row.ok_or_else(|| Refused::SignIn { return_to: self.target.clone() })
     }
 
-    /// When the user's second factor was switched on; nothing when there is none.
-    pub async fn enrolled_since(&self, id: crate::identity::UserId) -> Result<Option<crate::time::Timestamp>, Refused> {
-        let factors = self.portal.login.accounts.store.second_factors(id).await?;
-        Ok(factors.into_iter().find_map(|factor| factor.confirmed_at))
+    /// The devices of the user's second factor, oldest first; none where it is off.
+    pub async fn devices(&self, id: UserId) -> Result<Vec<SecondFactorRow>, Refused> {
+        let rows = self.portal.login.accounts.store.second_factors(id).await?;
+        Ok(rows.into_iter().filter(|row| row.confirmed_at.is_some()).collect())
+    }
+
+    /// How many recovery codes the user has left.
+    pub async fn recovery_codes_left(&self, id: UserId) -> Result<u64, Refused> {
+        Ok(self.portal.login.accounts.store.recovery_codes_left(id).await?)
+    }
+
+    /// The same visit in the session that `step` led to, for a page that is shown with the new cookie and not after it.
+    pub fn after(&self, step: &Step) -> Self {
+        let Step::SignedIn(token, signed_in) = step else { return self.clone() };
+        let mut there = self.clone();
+        there.csrf = Csrf::of_session(&self.portal.keyring, token);
+        there.visit.presented = Presented::Live(Arc::clone(signed_in));
+        there.visit.token = Some(token.clone());
+        there
     }
 
     /// The host of `portal.url`: the name under which an authenticator app lists the account.

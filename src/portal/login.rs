@@ -168,13 +168,16 @@ fn form(here: &Here, status: StatusCode, page: &LoginPage) -> Response {
 impl From<LoginError> for Refused {
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::Refused | LoginError::NewPassword(_) => Self::Forbidden,
+            LoginError::Refused | LoginError::NewPassword(_) | LoginError::NotOffered | LoginError::FactorRequired => {
+                Self::Forbidden
+            }
+            LoginError::NotEnrolled => Self::NotFound,
             LoginError::AlreadyEnrolled | LoginError::Overtaken | LoginError::PasswordSet => Self::Conflict,
             LoginError::Over => Self::SignIn { return_to: String::new() },
             LoginError::TooMany(too_many) => Self::TooManyTries { retry_after: too_many.retry_after },
             LoginError::Busy(busy) => Self::Unavailable { retry_after: busy.retry_after },
             LoginError::Store(error) => error.into(),
-            LoginError::Sealed(error) => {
+            LoginError::Factor(error) => {
                 tracing::error!(event = "portal.second_factor_unreadable", %error);
                 Self::Internal
             }

@@ -16,6 +16,7 @@ mod api;
 mod assets;
 mod cookies;
 mod enrol;
+mod factor_field;
 mod forgery;
 mod front;
 mod here;
@@ -25,13 +26,16 @@ mod login;
 mod logout;
 mod operation;
 mod operations;
+mod own_factor;
 mod own_password;
 mod page;
 mod password;
 mod polling;
 mod problem;
 mod reauthenticate;
+mod recovery_codes;
 mod refuse;
+mod remove_factor;
 mod request;
 mod respond;
 mod return_to;
@@ -195,13 +199,11 @@ pub fn router(portal: Portal) -> Router {
     Router::new()
         .merge(sign_in_routes())
         .merge(operation_routes())
+        .merge(own_factor_routes())
         .route("/secure", get(front::add_slash))
         .route("/secure/", get(front::show))
         .route("/secure/password", get(own_password::show).post(own_password::submit))
         .route("/secure/account", get(account::show))
-        .route("/secure/account/second-factor", get(account::second_factor))
-        .route("/secure/account/second-factor/password", post(account::password).get(account::back))
-        .route("/secure/account/second-factor/code", post(account::code).get(account::back))
         .route("/secure/assets/{name}", get(assets::serve))
         .route("/secure/jwks.json", get(api::jwks))
         .route("/secure/api/openapi.json", get(api::openapi))
@@ -217,10 +219,23 @@ fn sign_in_routes() -> Router<Portal> {
     Router::new()
         .route("/secure/login", get(login::show).post(login::submit))
         .route("/secure/login/second-factor", get(second_factor::show).post(second_factor::submit))
+        .route("/secure/login/cancel", post(second_factor::cancel).get(second_factor::cancel_back))
         .route("/secure/login/enrol", get(enrol::show).post(enrol::submit))
         .route("/secure/login/password", get(password::show).post(password::submit))
         .route("/secure/login/confirm", get(reauthenticate::show).post(reauthenticate::submit))
         .route("/secure/logout", get(logout::show).post(logout::submit))
+}
+
+/// One's own second factor and recovery codes.
+fn own_factor_routes() -> Router<Portal> {
+    Router::new()
+        .route("/secure/account/second-factor", get(own_factor::show))
+        .route("/secure/account/second-factor/add", get(own_factor::add))
+        .route("/secure/account/second-factor/password", post(own_factor::password).get(own_factor::back))
+        .route("/secure/account/second-factor/code", post(own_factor::code).get(own_factor::back))
+        .route("/secure/account/second-factor/remove", get(remove_factor::show).post(remove_factor::submit))
+        .route("/secure/account/recovery-codes", get(recovery_codes::show).post(recovery_codes::renew))
+        .route("/secure/account/recovery-codes/download", post(recovery_codes::download).get(recovery_codes::back))
 }
 
 /// What is held: seen, decided, waited for, answered.

@@ -1,7 +1,7 @@
 //! `/secure/login/confirm`: whoever is signed in proves it again, because what comes next asks for it.
 //!
-//! Two needs: `sign-in` (password, and the code where a second factor is on) and `second-factor` (the code alone). The request
-//! that asked for it is come back to.
+//! Two needs: `sign-in` (password, and the code where a second factor is on) and `second-factor` (the code alone). A recovery code
+//! serves as the code. The request that asked for it is come back to.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 
+use super::factor_field::{FactorField, With, given, nothing};
 use super::forgery::{Posted, Unposted};
 use super::here::{Here, Wanted};
 use super::login::{SHOWN_AGAIN, allowed_here, begin_again, next_page};
@@ -19,7 +20,7 @@ use super::{Refused, Visit};
 use crate::identity::SignedIn;
 use crate::secret::SecretText;
 use crate::session::login::Proof;
-use crate::session::{LoginError, Step};
+use crate::session::{Given, LoginError, Step};
 
 /// How old a sign-in may be for a confirmation on a host shared with an application (interface.md, *Several hosts*).
 const RECENT: Duration = Duration::from_mins(5);
@@ -41,6 +42,8 @@ pub struct NeedQuery {
     #[serde(default)]
     need: Need,
     #[serde(default)]
+    with: With,
+    #[serde(default)]
     return_to: String,
 }
 
@@ -50,8 +53,9 @@ pub struct ProofForm {
     #[serde(default)]
     need: Need,
     password: Option<SecretText>,
-    #[serde(default)]
-    code: String,
+    #[serde(default = "nothing")]
+    code: SecretText,
+    recovery_code: Option<SecretText>,
     #[serde(default)]
     return_to: String,
 }
@@ -63,7 +67,8 @@ pub(super) struct ProofPage {
     pub username: String,
     pub need: &'static str,
     pub asks_password: bool,
-    pub asks_code: bool,
+    /// Asked for where a second factor is on.
+    pub field: Option<FactorField>,
     pub return_to: String,
     pub error: Option<&'static str>,
 }
@@ -77,12 +82,14 @@ pub async fn show(here: Here, Wanted(query): Wanted<NeedQuery>) -> Result<Respon
 /// The proof; then back to where it was asked for.
 pub async fn submit(here: Here, posted: Result<Posted<ProofForm>, Unposted<ProofForm>>) -> Result<Response, Refused> {
     allowed_here(&here)?;
-    let ProofForm { need, password, code, return_to } = posted.map_err(Unposted::into_refused)?.into_inner();
-    match prove(&here, need, password, &code).await {
+    let ProofForm { need, password, code, recovery_code, return_to } =
+        posted.map_err(Unposted::into_refused)?.into_inner();
+    let with = With::of(recovery_code.as_ref());
+    match prove(&here, need, password, given(code, recovery_code)).await {
         Ok(step) => Ok(next_page(&here, step, &return_to)),
         Err(Failed::Login(LoginError::Over)) => Ok(begin_again(&here, &return_to)),
         Err(Failed::Login(LoginError::Refused)) => {
-            form(&here, SHOWN_AGAIN, NeedQuery { need, return_to }, here.texts().of("error", "proof")).await
+            form(&here, SHOWN_AGAIN, NeedQuery { need, with, return_to }, here.texts().of("error", "proof")).await
         }
         Err(Failed::Login(error)) => Err(error.into()),
         Err(Failed::Refused(refused)) => Err(refused),
@@ -106,16 +113,15 @@ enum Failed {
     Refused(Refused),
 }
 
-async fn prove(here: &Here, need: Need, password: Option<SecretText>, code: &str) -> Result<Step, Failed> {
+async fn prove(here: &Here, need: Need, password: Option<SecretText>, given: Given) -> Result<Step, Failed> {
     let row = here.session_row().await.map_err(Failed::Refused)?;
     let policy = here.policy();
     let act = here.sign_in(&policy);
     let step = match need {
-        Need::SecondFactor => act.step_up(&row, code).await,
+        Need::SecondFactor => act.step_up(&row, given).await,
         Need::SignIn => {
             let password = password.unwrap_or_else(|| SecretText::new(""));
-            let code = Some(code.to_owned()).filter(|code| !code.is_empty());
-            act.reauthenticate(&row, Proof { password, code }).await
+            act.reauthenticate(&row, Proof { password, code: Some(given) }).await
         }
     };
     step.map_err(Failed::Login)
@@ -127,18 +133,21 @@ async fn form(
     query: NeedQuery,
     error: Option<&'static str>,
 ) -> Result<Response, Refused> {
-    let NeedQuery { need, return_to } = query;
+    let NeedQuery { need, with, return_to } = query;
     let user = &here.signed_in().map_err(|_| Refused::SignIn { return_to: return_to.clone() })?.user;
-    let has_code = here.enrolled_since(user.id).await?.is_some();
-    if need == Need::SecondFactor && !has_code {
+    let devices = here.devices(user.id).await?;
+    if need == Need::SecondFactor && devices.is_empty() {
         return Ok(page::see_other(&with_return("/secure/account/second-factor", &return_to)).map(Into::into));
     }
+    let query = [("need", need.word()), ("return_to", return_to.as_str())];
+    let field = FactorField::new(with, &devices, here.texts(), ("/secure/login/confirm", &query));
+    let field = if need == Need::SecondFactor { field.first() } else { field };
     let page = ProofPage {
         page: here.page(here.texts().say("reauthenticate.title")),
         username: user.name.clone(),
         need: need.word(),
         asks_password: need == Need::SignIn,
-        asks_code: has_code,
+        field: (!devices.is_empty()).then_some(field),
         return_to,
         error,
     };

@@ -7,19 +7,23 @@ use std::sync::Arc;
 use askama::Template;
 use uuid::Uuid;
 
-use super::account::{AccountPage, Factor, SecondFactorPage};
+use super::account::{AccountPage, Factor};
 use super::answer::AnswerPage;
 use super::enrol::EnrolPage;
+use super::factor_field::{FactorField, With};
 use super::front::FrontPage;
 use super::login::LoginPage;
 use super::logout::LogoutPage;
 use super::operation::{Fault, OperationPage};
 use super::operations::{Line, OperationsPage};
-use super::own_password::OwnPasswordPage;
+use super::own_factor::{Device, DevicesPage, SecondFactorPage};
+use super::own_password::{self, OwnPasswordPage};
 use super::page::Page;
 use super::password::{NewPasswordPage, Rule, faults_in_words};
 use super::reauthenticate::ProofPage;
+use super::recovery_codes::{RecoveryPage, ShownPage, warning};
 use super::refuse::shown;
+use super::remove_factor::RemovePage;
 use super::second_factor::CodePage;
 use super::show::Moment;
 use super::texts::Texts;
@@ -217,14 +221,23 @@ fn sign_in_pages(language: Language, pages: &mut Pages) {
     put(pages, "login", &login(false, false));
     put(pages, "login-refused", &login(true, false));
     put(pages, "login-signed-out", &login(false, true));
-    let code = |error| CodePage { page: page(t.say("second-factor.title")), return_to: "/".into(), error };
-    put(pages, "second-factor", &code(None));
-    put(pages, "second-factor-refused", &code(t.of("error", "code")));
+    let code = |with, error| {
+        let field = field(with, t).first();
+        CodePage { page: page(t.say("second-factor.title")), field, return_to: "/".into(), error }
+    };
+    put(pages, "second-factor", &code(With::Code, None));
+    put(pages, "second-factor-refused", &code(With::Code, t.of("error", "code")));
+    put(pages, "second-factor-recovery", &code(With::Recovery, None));
+    put(pages, "second-factor-recovery-refused", &code(With::Recovery, t.of("error", "recovery-code")));
     put(pages, "enrol", &enrol(page(t.say("enrol.title")), t));
     for (name, why) in [("password", "password.why-temporary"), ("password-too-old", "password.why-too-old")] {
         put(pages, name, &new_password(page(t.say("password.title")), t.say(why), t));
     }
     put(pages, "front-anonymous", &FrontPage { page: page(t.say("front.title")), waiting: None });
+}
+
+fn field(with: With, t: Texts) -> FactorField {
+    FactorField::new(with, &[], t, ("/secure/login/second-factor", &[("return_to", "/")]))
 }
 
 fn new_password(page: Page, why: &'static str, t: Texts) -> NewPasswordPage {
@@ -237,7 +250,14 @@ fn own_password(page: Page, t: Texts) -> OwnPasswordPage {
     let faults = [PasswordFault::TooShort { minimum: 12 }, PasswordFault::Missing(Class::Digit), PasswordFault::Own];
     let errors = faults.into_iter().flat_map(|fault| faults_in_words(&fault.into(), t)).collect();
     let (username, return_to) = ("val".to_owned(), String::new());
-    OwnPasswordPage { page, username, asks_code: true, rule: Rule::new(&all, t), return_to, errors }
+    OwnPasswordPage {
+        page,
+        username,
+        field: Some(own_password::field(field(With::Code, t))),
+        rule: Rule::new(&all, t),
+        return_to,
+        errors,
+    }
 }
 
 fn enrol(page: Page, t: Texts) -> EnrolPage {
@@ -265,6 +285,7 @@ fn enrol(page: Page, t: Texts) -> EnrolPage {
         why: t.say("enrol.required"),
         return_to: String::new(),
         error: None,
+        is_sign_in: true,
     };
     super::enrol::filled(page, &enrolment, frame)
 }
@@ -279,6 +300,7 @@ fn account_pages(language: Language, pages: &mut Pages) {
         notice: t.of("notice", "password-changed"),
         rights: vec![t.of("right", "token-validator").unwrap()],
         factor: Factor::On(Moment::of(NOW, t)),
+        warning: warning(2, t),
         signed_in: Moment::of(NOW, t),
         ends: Moment::of(Timestamp::from_secs(1_772_409_600), t),
         user,
@@ -287,23 +309,56 @@ fn account_pages(language: Language, pages: &mut Pages) {
     put(pages, "own-password", &own_password(page(t.say("password.own-title")), t));
     let offered = SecondFactorPage {
         page: page(t.say("account.second-factor")),
-        factor: Factor::Offered,
+        hidden: false,
+        field: None,
         return_to: String::new(),
         error: t.of("error", "password"),
     };
     put(pages, "account-second-factor", &offered);
+    let (asked, title) = (Some(field(With::Code, t)), t.say("devices.add"));
+    let add =
+        SecondFactorPage { page: page(title), hidden: false, field: asked, return_to: String::new(), error: None };
+    put(pages, "account-second-device", &add);
     let proof = ProofPage {
         page: page(t.say("reauthenticate.title")),
         username: "val".into(),
         need: "sign-in",
         asks_password: true,
-        asks_code: true,
+        field: Some(field(With::Code, t)),
         return_to: "/secure/operations/48271935".into(),
         error: None,
     };
     put(pages, "reauthenticate", &proof);
+    own_factor_pages(&page, t, pages);
     put(pages, "logout", &LogoutPage { page: page(t.say("logout.title")) });
     put(pages, "front-validator", &FrontPage { page: page(t.say("front.title")), waiting: Some(2) });
+}
+
+fn own_factor_pages(page: &dyn Fn(&'static str) -> Page, t: Texts, pages: &mut Pages) {
+    let device = |id: &str| Device { id: id.into(), added: Moment::of(NOW, t), used: Moment::of(NOW, t) };
+    let left = |n| t.say_with("recovery.left", &[("left", n)]);
+    for (name, count, may_go) in [("devices", 2, true), ("devices-required", 1, false)] {
+        let devices = ["one", "other"].iter().take(count).map(|id| device(id)).collect();
+        let (page, left) = (page(t.say("account.second-factor")), left("1"));
+        let page = DevicesPage { page, devices, may_add: count < 2, may_go, left, warning: warning(1, t) };
+        put(pages, name, &page);
+    }
+    for (name, chosen, may_go) in
+        [("remove-device", Some(device("one")), true), ("remove-all", None, true), ("remove-all-required", None, false)]
+    {
+        let field = may_go.then(|| field(With::Recovery, t));
+        let (page, error) = (page(t.say("devices.off")), t.of("error", "proof"));
+        put(pages, name, &RemovePage { page, device: chosen, named: "one".into(), field, error });
+    }
+    for (name, on) in [("recovery-codes", true), ("recovery-codes-none", false)] {
+        let field = on.then(|| field(With::Code, t));
+        let (page, onward) = (page(t.say("recovery.title")), on.then(|| "/app/".to_owned()));
+        let (warning, return_to) = (warning(1, t).filter(|_| on), String::new());
+        let page = RecoveryPage { page, left: left("1"), warning, field, onward, return_to, error: None };
+        put(pages, name, &page);
+    }
+    let codes = (0..8).map(|n| format!("K7QF{n}-2M9XA")).collect();
+    put(pages, "recovery-shown", &ShownPage { page: page(t.say("recovery.shown")), codes, onward: "/app/".into() });
 }
 
 fn operation_pages(language: Language, pages: &mut Pages) {

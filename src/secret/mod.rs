@@ -1,12 +1,14 @@
 //! Secrets: what is made at random, what is kept of it, and how data at rest is sealed.
 //!
 //! A *secret* is what a person or browser holds; a *digest* is what the store keeps of it. They are different types, and
-//! no way leads back. `Debug` prints neither. Both kinds of token are here with their digests ([`SessionToken`],
-//! [`OperationToken`]); what must be read again is *sealed* by the [`Keyring`].
+//! no way leads back. `Debug` prints neither. What people and browsers hold is here with its digest ([`SessionToken`],
+//! [`OperationToken`], [`RecoveryCode`]); what must be read again is *sealed* by the [`Keyring`].
 
 mod browser;
+mod crockford;
 mod operation;
 mod random;
+mod recovery;
 mod seal;
 mod session;
 
@@ -18,6 +20,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 pub use browser::{BrowserDigest, BrowserToken};
 pub use operation::{OperationToken, OperationTokenDigest};
 pub use random::{Random, SystemRandom, random_bytes, random_digits};
+pub use recovery::{RecoveryCode, RecoveryDigest};
 pub use seal::{DoesNotOpen, Keyring, Place, Purpose, Sealed};
 pub use session::{SessionDigest, SessionToken};
 

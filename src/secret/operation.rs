@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{Keyring, Purpose, Random, equal, random_bytes};
+use super::{Keyring, Purpose, Random, crockford, equal};
 
 /// The one-time token of one operation for one validator: 8 characters of Crockford base 32, shown as `K7QF-2M9X`.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -15,39 +15,22 @@ pub struct OperationToken([u8; 8]);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct OperationTokenDigest([u8; 32]);
 
-/// Crockford's base 32 alphabet: no I, L, O, U.
-const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
 // === impl OperationToken ===
 
 impl OperationToken {
     /// A new token.
     pub fn generate(random: &dyn Random) -> Self {
-        let bytes = random_bytes::<8>(random);
-        Self(bytes.map(|byte| CROCKFORD[usize::from(byte & 31)]))
+        Self(crockford::generate(random))
     }
 
     /// Reads what a person typed: case, spaces and hyphens do not matter, `O` is `0`, `I` and `L` are `1`.
     pub fn parse(typed: &str) -> Option<Self> {
-        let mut token = [0; 8];
-        let mut length = 0;
-        for letter in typed.chars().filter(|letter| !letter.is_whitespace() && *letter != '-') {
-            let letter = match letter.to_ascii_uppercase() {
-                'O' => '0',
-                'I' | 'L' => '1',
-                other => other,
-            };
-            let byte = u8::try_from(letter).ok().filter(|byte| CROCKFORD.contains(byte))?;
-            *token.get_mut(length)? = byte;
-            length += 1;
-        }
-        (length == 8).then_some(Self(token))
+        crockford::parse(typed).map(Self)
     }
 
     /// As it is sent: `K7QF-2M9X`.
     pub fn expose(&self) -> String {
-        let text = std::str::from_utf8(&self.0).expect("the alphabet is ASCII");
-        format!("{}-{}", &text[..4], &text[4..])
+        crockford::halves(&self.0)
     }
 
     /// What the store keeps, bound to the operation and the validator.

@@ -14,22 +14,27 @@
 mod act;
 mod again;
 mod factor;
+mod own_factor;
 mod password;
 mod progress;
 
 use std::sync::Arc;
 
 pub use self::act::Act;
+pub use self::factor::MOST_DEVICES;
 pub use self::password::Forced;
+use crate::account::recovery::RecoveryCodes;
 use crate::account::strangers::{Strangers, TooMany};
+use crate::account::totp::Unusable;
 use crate::account::{Accounts, Busy, PasswordFaults};
 use crate::audit::Origin;
 use crate::identity::SignedIn;
 use crate::notify::Notices;
 use crate::policy::Security;
-use crate::secret::{BrowserToken, DoesNotOpen, SecretText, SessionToken};
+use crate::secret::{BrowserToken, SecretText, SessionToken};
 use crate::session::Sessions;
 use crate::store::StoreError;
+use crate::store::sessions::Stage;
 
 /// The service. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -54,6 +59,15 @@ pub enum Step {
     SignedIn(SessionToken, Arc<SignedIn>),
 }
 
+/// A step that left its owner with new recovery codes: shown now, or never.
+#[derive(Debug)]
+pub struct Enrolled {
+    /// In, with the new token.
+    pub step: Step,
+    /// None: those from before go on working.
+    pub recovery: Option<RecoveryCodes>,
+}
+
 /// Why not.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
@@ -74,9 +88,18 @@ pub enum LoginError {
     /// The new password cannot be taken.
     #[error(transparent)]
     NewPassword(#[from] PasswordFaults),
-    /// There is a confirmed second factor already: it must be reset first.
+    /// There are as many confirmed devices as there may be, or this is no moment to add one.
     #[error("a second factor is enrolled already")]
     AlreadyEnrolled,
+    /// There is no such device, or no second factor at all.
+    #[error("there is no such second factor")]
+    NotEnrolled,
+    /// The policy does not offer this user a second factor.
+    #[error("this user is not offered a second factor")]
+    NotOffered,
+    /// The policy requires of this user what would be removed.
+    #[error("this user must have a second factor")]
+    FactorRequired,
     /// Too many wrong sign-ins from this network: nothing was checked.
     #[error(transparent)]
     TooMany(#[from] TooMany),
@@ -86,9 +109,9 @@ pub enum LoginError {
     /// Nothing can be checked.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A sealed seed did not open.
+    /// A stored second factor cannot be used.
     #[error(transparent)]
-    Sealed(#[from] DoesNotOpen),
+    Factor(#[from] Unusable),
 }
 
 /// What is given to prove it again.
@@ -96,8 +119,17 @@ pub enum LoginError {
 pub struct Proof {
     /// The password.
     pub password: SecretText,
-    /// The code, where a second factor is enrolled.
-    pub code: Option<String>,
+    /// What proves the second factor, where one is enrolled.
+    pub code: Option<Given>,
+}
+
+/// What is given for a second factor, as it was typed.
+#[derive(Debug, Clone)]
+pub enum Given {
+    /// What the authenticator shows.
+    Code(SecretText),
+    /// One of the codes kept for the day it is lost.
+    Recovery(SecretText),
 }
 
 /// Where the browser is.
@@ -124,5 +156,28 @@ impl Login {
         let Some(row) = self.sessions.row(token).await? else { return Ok(()) };
         progress::end(self, &row, "signed out", origin).await?;
         Ok(())
+    }
+
+    /// Ends a sign-in on its way. A live session is none, and stays.
+    pub async fn cancel(&self, token: &SessionToken, origin: &Origin) -> Result<(), LoginError> {
+        let pending = self.sessions.row(token).await?.filter(|row| row.stage != Stage::Live);
+        let Some(row) = pending else { return Ok(()) };
+        progress::end(self, &row, "sign-in cancelled", origin).await?;
+        Ok(())
+    }
+}
+
+// === impl Given ===
+
+impl From<&str> for Given {
+    /// A code of the authenticator.
+    fn from(code: &str) -> Self {
+        Self::Code(SecretText::new(code))
+    }
+}
+
+impl From<&String> for Given {
+    fn from(code: &String) -> Self {
+        code.as_str().into()
     }
 }

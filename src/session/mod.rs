@@ -18,7 +18,7 @@ pub mod cache;
 pub mod login;
 
 pub use cache::{Presented, Sessions};
-pub use login::{Act, Browser, Login, LoginError, Proof, Step};
+pub use login::{Act, Browser, Enrolled, Given, Login, LoginError, Proof, Step};
 
 use std::sync::Arc;
 

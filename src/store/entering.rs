@@ -10,13 +10,16 @@
 //!   differently, without a session to show for it. (Where the commit itself is not answered in time, nobody knows whether
 //!   all of it happened or nothing: the browser was not given the session then.)
 //!
+//! * A **change of factors** ends all other sessions, and what is **told** of anything is stored with it.
+//!
 //! Every method holds the user's row first. Of two sign-ins of one user the second therefore sees what the first did: no
 //! limit is ever passed, and no new password is put over one that somebody else has set meanwhile.
 
 use super::audit::NewEvent;
 use super::changes::Change;
 use super::lockouts::Settled;
-use super::second_factors::Code;
+use super::outbox::NewOutbox;
+use super::second_factors::{Code, FactorChange};
 use super::sessions::{SessionRow, Stage, ids};
 use super::sql::Tx;
 use super::{Store, StoreError};
@@ -44,6 +47,10 @@ pub struct Entry<'a> {
     pub room: Option<Room>,
     /// The code it was proven with.
     pub code: Option<Code>,
+    /// What changes of the user's second factor with it.
+    pub change: Option<FactorChange>,
+    /// What is told of it.
+    pub outbox: &'a [NewOutbox],
     /// What becomes of the user's tries.
     pub tries: Option<Settled>,
     /// When the sign-in is whole with it: since now.
@@ -103,7 +110,14 @@ impl Store {
 impl<'a> Entry<'a> {
     /// `session` with nothing beside it.
     pub fn of(session: &'a SessionRow, epoch: i64) -> Self {
-        Self { session, epoch, room: None, code: None, tries: None, signed_in_at: None, browser: None }
+        let (room, code, change, tries, signed_in_at, browser) = (None, None, None, None, None, None);
+        Self { session, epoch, room, code, change, outbox: &[], tries, signed_in_at, browser }
+    }
+}
+
+impl Entry<'_> {
+    fn changes_factors(&self) -> bool {
+        self.change.is_some() || matches!(self.code, Some(Code::Enrols { .. }))
     }
 }
 
@@ -138,9 +152,7 @@ impl Tx<'_> {
         if row.stage != Stage::Live || row.second_factor_at.is_some() {
             return Ok(true);
         }
-        let factor =
-            sqlx::query("SELECT id FROM second_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL LIMIT 1");
-        Ok(self.row(factor.bind(row.user.to_string())).await?.is_none())
+        Ok(!self.has_second_factor(row.user).await?)
     }
 
     /// Deletes the earlier session, if the new one may take its place.
@@ -149,7 +161,8 @@ impl Tx<'_> {
         old: SessionDigest,
         entry: &Entry<'_>,
     ) -> Result<Option<SessionId>, StoreError> {
-        if !self.has_every_factor(entry.session).await? {
+        // Where factors change with it, what counts is what is left of them: see `change_with`.
+        if entry.change.is_none() && !self.has_every_factor(entry.session).await? {
             return Ok(None);
         }
         let gone = sqlx::query("DELETE FROM sessions WHERE digest = $1 RETURNING id");
@@ -157,7 +170,8 @@ impl Tx<'_> {
         gone.map(|row| row.uuid("id").map(SessionId)).transpose()
     }
 
-    /// Uses the code, stores the session, makes room for a live one, settles the tries, and makes it all happen.
+    /// Uses the code, changes the factors, stores the session, makes room for a live one, settles the tries, and makes it all
+    /// happen.
     pub(super) async fn enter(
         mut self,
         entry: &Entry<'_>,
@@ -165,13 +179,17 @@ impl Tx<'_> {
         events: &[NewEvent],
     ) -> Result<Entered, StoreError> {
         let (mut marks, mut told) = ended;
-        match entry.code {
-            Some(code) if !self.use_code(code).await? => return Ok(Entered::CodeUsed),
-            Some(Code::Enrols { .. }) => {
-                marks.extend(self.end_sessions(entry.session.user, None).await?);
-                marks.push(Change::User(entry.session.user));
-            }
-            Some(Code::Used { .. }) | None => {}
+        if let Some(code) = entry.code
+            && !self.use_code(entry.session.user, code).await?
+        {
+            return Ok(Entered::CodeUsed);
+        }
+        if !self.change_with(entry).await? {
+            return Ok(Entered::Overtaken);
+        }
+        if entry.changes_factors() {
+            marks.extend(self.end_sessions(entry.session.user, None).await?);
+            marks.push(Change::User(entry.session.user));
         }
         self.put_session(entry.session).await?;
         if entry.session.stage == Stage::Live {
@@ -188,8 +206,15 @@ impl Tx<'_> {
                 self.know_browser(entry.session.user, browser, at).await?;
             }
         }
+        marks.extend(self.queue(entry.outbox).await?);
         self.commit(&[events, &told].concat(), &marks).await?;
         Ok(Entered::In)
+    }
+
+    /// Changes the factors, if that is still to be done and the session has every one that is left.
+    async fn change_with(&mut self, entry: &Entry<'_>) -> Result<bool, StoreError> {
+        let Some(change) = &entry.change else { return Ok(true) };
+        Ok(self.change_factors(entry.session.user, change).await? && self.has_every_factor(entry.session).await?)
     }
 
     async fn mark_login(&mut self, user: UserId, at: Timestamp) -> Result<(), StoreError> {

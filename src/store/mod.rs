@@ -28,6 +28,7 @@ mod operation_rows;
 pub mod operations;
 pub mod outbox;
 pub mod passwords;
+pub mod recovery_codes;
 mod schema;
 pub mod second_factors;
 pub mod sessions;

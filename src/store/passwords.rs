@@ -12,7 +12,6 @@ use std::time::Duration;
 use super::audit::NewEvent;
 use super::changes::Change;
 use super::entering::{Entered, Entry};
-use super::outbox::NewOutbox;
 use super::sql::{Query, Row, Tx};
 use super::{Store, StoreError};
 use crate::identity::UserId;
@@ -101,7 +100,6 @@ impl Store {
         old: SessionDigest,
         entry: &Entry<'_>,
         new: &NewPassword<'_>,
-        outbox: &[NewOutbox],
         events: &[NewEvent],
     ) -> Result<Changed, StoreError> {
         let user = entry.session.user;
@@ -119,7 +117,6 @@ impl Store {
         let Some(was) = tx.take_place(old, entry).await? else { return Ok(Changed::Session(Entered::Overtaken)) };
         let mut marks = tx.end_sessions(user, None).await?;
         marks.extend([Change::Session(was), Change::User(user)]);
-        marks.extend(tx.queue(outbox).await?);
         tx.enter(entry, (marks, Vec::new()), events).await.map(Changed::Session)
     }
 

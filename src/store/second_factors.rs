@@ -1,13 +1,14 @@
-//! TOTP enrolments.
+//! TOTP enrolments, and what changes of them with a session that enters.
 
 use uuid::Uuid;
 
 use super::audit::NewEvent;
 use super::changes::Change;
+use super::outbox::NewOutbox;
 use super::sql::{Row, Tx};
 use super::{Store, StoreError};
 use crate::identity::UserId;
-use crate::secret::Sealed;
+use crate::secret::{RecoveryDigest, Sealed};
 use crate::time::Timestamp;
 
 /// A TOTP seed's bytes.
@@ -51,6 +52,19 @@ pub enum Code {
         /// Now.
         at: Timestamp,
     },
+    /// A recovery code of the user whose session it opens.
+    Recovery(RecoveryDigest),
+}
+
+/// What else changes of a user's second factor with a session that enters. The user's other sessions end with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FactorChange {
+    /// These recovery codes in the place of all earlier ones.
+    Recovery(Vec<RecoveryDigest>),
+    /// One enrolment goes, and with the last one the recovery codes. Raises the epoch.
+    Remove(Uuid),
+    /// All enrolments go, and the recovery codes. Raises the epoch.
+    RemoveAll,
 }
 
 // === impl Store ===
@@ -102,18 +116,20 @@ impl Store {
         self.rows(query.bind(user.to_string())).await?.iter().map(SecondFactorRow::read).collect()
     }
 
-    /// Removes all, ends the user's sessions, raises the epoch; how many were confirmed.
-    pub async fn remove_second_factors(&self, user: UserId, events: &[NewEvent]) -> Result<u64, StoreError> {
+    /// Removes all and the recovery codes, ends the user's sessions, raises the epoch; how many were confirmed.
+    pub async fn remove_second_factors(
+        &self,
+        user: UserId,
+        outbox: &[NewOutbox],
+        events: &[NewEvent],
+    ) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
-        let raise = sqlx::query("UPDATE users SET epoch = epoch + 1 WHERE id = $1");
-        tx.execute(raise.bind(user.to_string())).await?;
-        let remove = sqlx::query("DELETE FROM second_factors WHERE user_id = $1 RETURNING confirmed_at");
-        let mut confirmed = 0;
-        for row in tx.rows(remove.bind(user.to_string())).await? {
-            confirmed += u64::from(row.maybe_time("confirmed_at")?.is_some());
-        }
+        tx.raise_epoch(user).await?;
+        let confirmed = tx.drop_second_factors(user, None).await?;
+        tx.drop_recovery_codes(user).await?;
         let mut marks = tx.end_sessions(user, None).await?;
         marks.push(Change::User(user));
+        marks.extend(tx.queue(outbox).await?);
         tx.commit(events, &marks).await?;
         Ok(confirmed)
     }
@@ -122,9 +138,11 @@ impl Store {
 // === impl Tx ===
 
 impl Tx<'_> {
-    /// Whether this is the one use of the code: exactly one per step, and never of a step at or before the last used.
-    pub(super) async fn use_code(&mut self, code: Code) -> Result<bool, StoreError> {
+    /// Whether this is the one use of the code: exactly one per step, and never of a step at or before the last used; exactly
+    /// one of a recovery code of `user`.
+    pub(super) async fn use_code(&mut self, user: UserId, code: Code) -> Result<bool, StoreError> {
         match code {
+            Code::Recovery(digest) => self.spend_recovery_code(user, digest).await,
             Code::Used { factor, step } => {
                 let used = sqlx::query(
                     "UPDATE second_factors SET last_step = $2 \
@@ -134,6 +152,48 @@ impl Tx<'_> {
             }
             Code::Enrols { factor, step, at } => Ok(self.confirm_factor(factor, step, at).await?.is_some()),
         }
+    }
+
+    /// Changes a user's second factor; false when what was to go is gone already.
+    pub(super) async fn change_factors(&mut self, user: UserId, change: &FactorChange) -> Result<bool, StoreError> {
+        let removed = match change {
+            FactorChange::Recovery(digests) => {
+                self.put_recovery_codes(user, digests).await?;
+                return Ok(true);
+            }
+            FactorChange::Remove(id) => self.drop_second_factors(user, Some(*id)).await?,
+            FactorChange::RemoveAll => self.drop_second_factors(user, None).await?,
+        };
+        if !self.has_second_factor(user).await? {
+            self.drop_recovery_codes(user).await?;
+        }
+        self.raise_epoch(user).await?;
+        Ok(removed > 0)
+    }
+
+    /// Whether a user has a confirmed one.
+    pub(super) async fn has_second_factor(&mut self, user: UserId) -> Result<bool, StoreError> {
+        let factor =
+            sqlx::query("SELECT id FROM second_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL LIMIT 1");
+        Ok(self.row(factor.bind(user.to_string())).await?.is_some())
+    }
+
+    /// Deletes one of a user's, or all; how many were confirmed.
+    async fn drop_second_factors(&mut self, user: UserId, one: Option<Uuid>) -> Result<u64, StoreError> {
+        let remove = sqlx::query(
+            "DELETE FROM second_factors WHERE user_id = $1 AND ($2 IS NULL OR id = $2) RETURNING confirmed_at",
+        );
+        let one = one.map(|one| one.to_string());
+        let mut confirmed = 0;
+        for row in self.rows(remove.bind(user.to_string()).bind(one)).await? {
+            confirmed += u64::from(row.maybe_time("confirmed_at")?.is_some());
+        }
+        Ok(confirmed)
+    }
+
+    async fn raise_epoch(&mut self, user: UserId) -> Result<(), StoreError> {
+        let raise = sqlx::query("UPDATE users SET epoch = epoch + 1 WHERE id = $1");
+        self.execute(raise.bind(user.to_string())).await.map(drop)
     }
 
     /// Whose factor is confirmed by it; nobody's when it was confirmed already, or is gone.
@@ -150,6 +210,12 @@ impl Tx<'_> {
 // === impl SecondFactorRow ===
 
 impl SecondFactorRow {
+    /// When it was last used: the beginning of the step of that code. Nothing while it waits for its first.
+    pub fn last_used(&self) -> Option<Timestamp> {
+        let step = Timestamp::from_secs(self.last_step.saturating_mul(self.period_secs));
+        self.confirmed_at.map(|confirmed| confirmed.max(step))
+    }
+
     fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.uuid("id")?,

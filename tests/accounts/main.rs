@@ -6,6 +6,7 @@
 mod keys;
 mod lockout;
 mod passwords;
+mod recovery;
 mod second_factor;
 mod sessions;
 mod signing_in;

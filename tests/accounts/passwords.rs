@@ -8,9 +8,9 @@ use vantail::identity::Right;
 use vantail::policy::Security;
 use vantail::policy::security::{Advanced, Changes, Passwords};
 use vantail::secret::{SecretText, SessionToken};
-use vantail::session::{LoginError, Presented, Proof, Step};
+use vantail::session::{LoginError, Presented, Step};
 
-use super::world::{PASSWORD, World, is_over, is_refused, token_of};
+use super::world::{PASSWORD, World, is_over, is_refused, proof, token_of};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -34,8 +34,7 @@ async fn change(
     new: &str,
 ) -> Result<Step, LoginError> {
     let row = world.row(token).await;
-    let proof = Proof { password: SecretText::new(present), code: code.map(str::to_owned) };
-    world.act().change_own_password(&row, proof, SecretText::new(new)).await
+    world.act().change_own_password(&row, proof(present, code), SecretText::new(new)).await
 }
 
 /// Whoever is at the change of a password they must change.
@@ -291,8 +290,7 @@ async fn pwd_6_an_expired_password_reaches_the_change_and_nothing_else() {
     }
     let pending = at_the_change(&world, "alice", PASSWORD).await;
     let row = world.row(&pending).await;
-    let proof = Proof { password: SecretText::new(PASSWORD), code: None };
-    assert!(is_over(&world.act().change_own_password(&row, proof, SecretText::new(ROW[1])).await));
+    assert!(is_over(&world.act().change_own_password(&row, proof(PASSWORD, None), SecretText::new(ROW[1])).await));
     assert!(is_over(&world.act().step_up(&row, "123456").await));
     assert_eq!(faults(&forced(&world, &pending, PASSWORD).await), [PasswordFault::Unchanged]);
     let Ok(Step::SignedIn(token, _)) = forced(&world, &pending, ROW[1]).await else { panic!("not in") };
@@ -355,8 +353,8 @@ async fn a_change_sent_many_times_at_once_happens_once() {
         .map(|number| {
             let (world, row) = (std::sync::Arc::clone(&world), row.clone());
             tokio::spawn(async move {
-                let proof = Proof { password: SecretText::new(PASSWORD), code: None };
-                world.act().change_own_password(&row, proof, SecretText::new(ROW[number + 1])).await
+                let new = SecretText::new(ROW[number + 1]);
+                world.act().change_own_password(&row, proof(PASSWORD, None), new).await
             })
         })
         .collect();

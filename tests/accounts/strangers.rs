@@ -105,7 +105,7 @@ async fn a_reset_makes_every_browser_a_stranger_again() {
     let alice = world.user("alice").await;
     let own = browser();
     assert!(world.types(HOME, Some(&own), ("alice", PASSWORD)).await.is_ok());
-    world.accounts().reset_password(alice.id, &world.command()).await.unwrap();
+    world.accounts().reset_password(&world.security, alice.id, &world.command()).await.unwrap();
     assert!(!world.store.knows_browser(alice.id, own.digest()).await.unwrap());
 }
 

@@ -95,9 +95,12 @@ async fn what_is_taken_away_raises_the_epoch() {
 async fn a_reset_second_factor_is_gone_and_so_are_the_sessions() {
     let world = World::new().await;
     let alice = world.user_with_factor("alice").await;
-    let nothing = world.accounts().reset_second_factor(world.user("bob").await.id, &world.command()).await;
+    let nothing =
+        world.accounts().reset_second_factor(world.user("bob").await.id, &world.login.notices, &world.command()).await;
     assert!(matches!(nothing, Err(AccountError::Invalid(_))));
-    world.accounts().reset_second_factor(alice.id, &world.command()).await.unwrap();
+    world.accounts().reset_second_factor(alice.id, &world.login.notices, &world.command()).await.unwrap();
+    assert_eq!(world.store.recovery_codes_left(alice.id).await.unwrap(), 0);
+    assert_eq!(world.mails().await, ["factor-changed", "factor-changed"], "one of the enrolment, one of the reset");
     assert!(world.store.sessions(Some(alice.id)).await.unwrap().is_empty());
     world.signed_in("alice").await;
 }

@@ -15,7 +15,7 @@ use vantail::identity::{Right, SignedIn, User, UserId};
 use vantail::notify::Notices;
 use vantail::policy::Security;
 use vantail::secret::{BrowserToken, Keyring, SecretText, SessionToken, SystemRandom};
-use vantail::session::{Act, Browser, Login, LoginError, Presented, Proof, Sessions, Step};
+use vantail::session::{Act, Browser, Enrolled, Given, Login, LoginError, Presented, Proof, Sessions, Step};
 use vantail::store::sessions::SessionRow;
 use vantail::store::{Open, Store, StoreError};
 use vantail::time::Timestamp;
@@ -33,6 +33,8 @@ pub struct World {
     pub login: Login,
     /// The seed of the last enrolment, in letters.
     seed: Mutex<Option<String>>,
+    /// The recovery codes that were shown last.
+    recovery: Mutex<Vec<String>>,
 }
 
 impl World {
@@ -44,7 +46,15 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder).await;
         let login = login(store.clone());
-        Self { folder, now: AtomicI64::new(BEGIN), security, store, login, seed: Mutex::default() }
+        Self {
+            folder,
+            now: AtomicI64::new(BEGIN),
+            security,
+            store,
+            login,
+            seed: Mutex::default(),
+            recovery: Mutex::default(),
+        }
     }
 
     /// The same store in another process: nothing known, another pool of threads.
@@ -124,8 +134,21 @@ impl World {
         let shown = self.act().enrolment(&row, "gate.example.org").await.unwrap();
         *self.seed.lock().unwrap() = Some(shown.letters);
         let code = self.code();
-        let step = self.act().confirm_enrolment(&row, &code).await.unwrap();
-        token_of(&step)
+        let enrolled = self.act().confirm_enrolment(&row, &code).await.unwrap();
+        self.keeps(enrolled)
+    }
+
+    /// Keeps the recovery codes that are shown; the session's new token.
+    pub fn keeps(&self, enrolled: Enrolled) -> SessionToken {
+        if let Some(codes) = enrolled.recovery {
+            *self.recovery.lock().unwrap() = codes.expose();
+        }
+        token_of(&enrolled.step)
+    }
+
+    /// The recovery codes that were shown last.
+    pub fn recovery_codes(&self) -> Vec<String> {
+        self.recovery.lock().unwrap().clone()
     }
 
     /// What the authenticator of the last enrolment shows now.
@@ -167,13 +190,18 @@ impl World {
         self.act().second_factor(&row, code).await
     }
 
+    pub async fn try_recovery(&self, pending: &SessionToken, code: &str) -> Result<Step, LoginError> {
+        let row = self.row(pending).await;
+        self.act().second_factor(&row, Given::Recovery(SecretText::new(code))).await
+    }
+
     pub async fn prove_again(
         &self,
         token: &SessionToken,
         password: &str,
         code: Option<&str>,
     ) -> Result<Step, LoginError> {
-        let proof = Proof { password: SecretText::new(password), code: code.map(str::to_owned) };
+        let proof = proof(password, code);
         let row = self.row(token).await;
         self.act().reauthenticate(&row, proof).await
     }
@@ -208,6 +236,12 @@ impl World {
 
     // --- what is stored ---
 
+    /// The kinds of the mails that wait to be sent, oldest first.
+    pub async fn mails(&self) -> Vec<String> {
+        let due = self.store.due_messages(self.now(), 1000).await.unwrap();
+        due.into_iter().map(|message| message.kind).collect()
+    }
+
     pub async fn tries(&self, user: UserId) -> i64 {
         self.store.lockout(&format!("user:{user}")).await.unwrap().map_or(0, |counter| counter.tries)
     }
@@ -219,6 +253,29 @@ impl World {
     /// The acts of the trail, oldest first.
     pub async fn acts(&self) -> Vec<String> {
         self.trail().await.into_iter().map(|event| event.act).collect()
+    }
+
+    /// Puts the seed of one user's device into that of another, behind the store's back.
+    pub async fn moves_seed(&self, from: &str, to: &str) {
+        let query =
+            "UPDATE second_factors SET seed = (SELECT seed FROM second_factors WHERE user_id = $1) WHERE user_id = $2";
+        self.tampers(query, from, to).await;
+    }
+
+    /// Makes one user's device another's, behind the store's back.
+    pub async fn moves_device(&self, from: &str, to: &str) {
+        self.tampers("UPDATE second_factors SET user_id = $2 WHERE user_id = $1", from, to).await;
+    }
+
+    async fn tampers(&self, query: &'static str, from: &str, to: &str) {
+        use sqlx::Connection as _;
+        let id = async |name| self.store.user_by_login(name).await.unwrap().unwrap().user.id.to_string();
+        let (from, to) = (id(from).await, id(to).await);
+        let url = format!("sqlite:{}", self.folder.path().join("vantail.db").display());
+        let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+        let changed = sqlx::query(query).bind(from).bind(to).execute(&mut connection).await.unwrap();
+        assert_eq!(changed.rows_affected(), 1);
+        connection.close().await.unwrap();
     }
 
     /// The whole database file, its write-ahead log included.
@@ -239,10 +296,15 @@ fn login(store: Store) -> Login {
     let sessions = Sessions::new(store.clone());
     sessions.trust(true);
     let keyring = Arc::new(Keyring::new(&[1; 32]));
-    let (url, language) = ("https://gate.example.org".to_owned(), "en".to_owned());
-    let notices = Notices::new(keyring.clone(), random.clone(), url, language, Path::new("/nonexistent")).unwrap();
+    let (url, none) = ("https://gate.example.org".to_owned(), Path::new("/nonexistent"));
+    let notices = Notices::new(keyring.clone(), random.clone(), url, "en".to_owned(), none).unwrap();
     let accounts = Accounts { store, keyring, random, hashing };
     Login { accounts, sessions, notices, strangers: Strangers::default() }
+}
+
+/// What is typed to prove it again.
+pub fn proof(password: &str, code: Option<&str>) -> Proof {
+    Proof { password: SecretText::new(password), code: code.map(Given::from) }
 }
 
 pub fn browser() -> Browser {

@@ -341,7 +341,9 @@ async fn hold_9_a_requester_who_lost_what_they_asked_with_is_withdrawn() {
                 accounts.edit(requester, edit, &origin).await.unwrap();
             }
             "password reset" => drop(accounts.reset_password(&world.security(), requester, &origin).await.unwrap()),
-            "second factor reset" => accounts.reset_second_factor(requester, &origin).await.unwrap(),
+            "second factor reset" => {
+                accounts.reset_second_factor(requester, &world.tools.notices, &origin).await.unwrap();
+            }
             "past the end date" => {
                 let edit = Edit { valid_until: Some(Some(world.now())), ..Edit::default() };
                 accounts.edit(requester, edit, &origin).await.unwrap();

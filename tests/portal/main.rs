@@ -14,6 +14,7 @@ mod forgery;
 mod gate;
 mod headers;
 mod operations;
+mod own_factor;
 mod passwords;
 mod person;
 mod programs;

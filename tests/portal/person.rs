@@ -165,14 +165,16 @@ impl<'g> Person<'g> {
         let typed = [("username", name), ("password", password)];
         let mut answer = self.fills("/secure/login?return_to=/app/", "/secure/login", &typed).await;
         if answer.location().starts_with("/secure/login/enrol") {
-            answer = self.enrols(&answer.location(), "/secure/login/enrol").await;
+            let shown = self.enrols(&answer.location(), "/secure/login/enrol").await;
+            assert_eq!((shown.status, shown.onward().as_str()), (StatusCode::OK, "/app/"), "{}", shown.body);
+            return;
         } else if answer.location().starts_with("/secure/login/second-factor") {
             answer = self.gives_code(&answer.location()).await;
         }
         assert_eq!((answer.status, answer.location().as_str()), (StatusCode::SEE_OTHER, "/app/"), "{}", answer.body);
     }
 
-    /// Sets a second factor up on `page`.
+    /// Sets a second factor up on `page`: the page with the recovery codes, which leads on.
     pub async fn enrols(&mut self, page: &str, action: &str) -> Page {
         let page = self.opens(page).await;
         let letters = page.between("<p class=\"letters\"><code>", "</code>").expect("letters to type");
@@ -193,7 +195,8 @@ impl<'g> Person<'g> {
         self.code()
     }
 
-    fn code(&self) -> String {
+    /// What the authenticator shows now.
+    pub fn code(&self) -> String {
         let secret = Secret::try_from_base32(self.letters.as_deref().expect("a second factor")).unwrap();
         let totp = Builder::new().with_algorithm(Algorithm::SHA1).with_secret(secret).build().unwrap();
         let seconds = u64::try_from(self.gate.clock.now().as_secs()).unwrap();
@@ -217,6 +220,17 @@ impl Page {
     /// Where it leads.
     pub fn location(&self) -> String {
         self.headers.get(LOCATION).map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
+    }
+
+    /// Where a page with recovery codes leads.
+    pub fn onward(&self) -> String {
+        self.between("<a class=\"button primary wide\" href=\"", "\"").unwrap_or_default().replace("&#38;", "&")
+    }
+
+    /// The recovery codes that a page shows.
+    pub fn recovery_codes(&self) -> Vec<String> {
+        let lines = self.body.split("<li><code>").skip(1);
+        lines.map(|line| line.split('<').next().unwrap().to_owned()).collect()
     }
 
     /// A header's text; empty when absent.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use vantail::secret::{BrowserDigest, BrowserToken, SystemRandom};
 use vantail::store::entering::Entry;
+use vantail::store::passwords::NewPassword;
 use vantail::store::sessions::{SessionRow, Stage};
 
 use crate::base::{Base, both};
@@ -55,7 +56,7 @@ async fn what_ends_all_sessions_makes_every_browser_a_stranger(base: Arc<Base>) 
     assert!(base.store.insert_session(&whole, &[]).await.unwrap().is_in());
     base.store.end_sessions_of(alice, Some(live.id), &[]).await.unwrap();
     assert!(base.store.knows_browser(alice, browser).await.unwrap(), "all others");
-    base.store.set_password(alice, "$argon2id$new", true, NOW, &[]).await.unwrap();
+    base.store.set_password(alice, &NewPassword::of("$argon2id$new", NOW), &[]).await.unwrap();
     assert!(!base.store.knows_browser(alice, browser).await.unwrap());
 }
 

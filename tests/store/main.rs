@@ -19,6 +19,7 @@ mod migrating;
 mod operations;
 mod outbox;
 mod passwords;
+mod recovery_codes;
 mod second_factors;
 mod serving;
 mod sessions;

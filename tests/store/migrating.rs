@@ -15,6 +15,7 @@ async fn a_database_of_the_first_version_is_brought_up_with_all_that_is_in_it(ba
     base.tamper("ALTER TABLE users DROP COLUMN password_spent").await;
     base.tamper("DROP TABLE earlier_passwords").await;
     base.tamper("DROP TABLE password_changes").await;
+    base.tamper("DROP TABLE recovery_codes").await;
     base.tamper("UPDATE meta SET value = '1' WHERE name = 'schema'").await;
     let refused = Store::open(&base.url, &keyring(), Open::AsIs).await;
     assert!(matches!(refused, Err(StoreError::Missing(told)) if told.contains("vantail store migrate")));
@@ -23,6 +24,7 @@ async fn a_database_of_the_first_version_is_brought_up_with_all_that_is_in_it(ba
     let after = migrated.user(alice).await.unwrap().unwrap();
     assert_eq!((after.user, after.password_hash), (before.user, before.password_hash));
     assert!(!after.password_spent);
+    assert_eq!(migrated.recovery_codes_left(alice).await.unwrap(), 0);
     migrated.close().await;
     base.another().await.close().await;
 }

@@ -45,7 +45,7 @@ async fn change(base: &Base, user: UserId, new: NewPassword<'_>) -> Changed {
         let (old, epoch) = begun(base, user).await;
         let next = SessionRow { digest: session(user).digest, ..old.clone() };
         let told = [event("password.changed")];
-        let changed = base.store.change_password(old.digest, &Entry::of(&next, epoch), &new, &[], &told).await.unwrap();
+        let changed = base.store.change_password(old.digest, &Entry::of(&next, epoch), &new, &told).await.unwrap();
         if changed != Changed::Session(Entered::Overtaken) {
             return changed;
         }
@@ -135,7 +135,11 @@ async fn a_change_brings_its_message_and_a_refused_one_none(base: Arc<Base>) {
         let next = SessionRow { digest: session(alice).digest, ..old.clone() };
         let told = [message(alice, None, false)];
         let new = limited(hash, NOW, 1);
-        let changed = base.store.change_password(old.digest, &Entry::of(&next, epoch), &new, &told, &[]).await.unwrap();
+        let changed = base
+            .store
+            .change_password(old.digest, &Entry { outbox: &told, ..Entry::of(&next, epoch) }, &new, &[])
+            .await
+            .unwrap();
         assert_eq!(changed.is_in(), happens);
         assert_eq!(base.store.due_messages(NOW, 9).await.unwrap().len(), 1);
         let left = if happens { next.digest } else { old.digest };

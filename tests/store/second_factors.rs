@@ -158,7 +158,7 @@ async fn a_reset_removes_all_ends_the_sessions_and_raises_the_epoch(base: Arc<Ba
     confirmed(&base, alice).await;
     base.store.put_second_factor(&factor(alice)).await.unwrap();
     assert!(base.store.insert_session(&Entry::of(&session(alice), 1), &[]).await.unwrap().is_in());
-    assert_eq!(base.store.remove_second_factors(alice, &[event("second-factor.reset")]).await.unwrap(), 1);
+    assert_eq!(base.store.remove_second_factors(alice, &[], &[event("second-factor.reset")]).await.unwrap(), 1);
     assert!(ids(&base, alice).await.is_empty());
     assert!(base.store.sessions(Some(alice)).await.unwrap().is_empty());
     assert_eq!(base.store.user(alice).await.unwrap().unwrap().epoch, 2);

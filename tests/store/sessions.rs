@@ -276,7 +276,7 @@ async fn a_temporary_password_is_changed_only_while_it_is_the_one_it_was(base: A
     let change = async |epoch| {
         let entry = Entry::of(&becomes, epoch);
         let told = [event("password.changed")];
-        base.store.change_password(begun.digest, &entry, &own("$argon2id$own"), &[], &told).await.unwrap()
+        base.store.change_password(begun.digest, &entry, &own("$argon2id$own"), &told).await.unwrap()
     };
     // The administrator's reset comes in between.
     assert!(base.store.set_password(alice, &temporary("$argon2id$reset"), &[]).await.unwrap());
@@ -301,7 +301,7 @@ async fn a_temporary_password_is_changed_once_of_many_at_once(base: Arc<Base>) {
             let new = session(alice);
             let hash = format!("$argon2id${number}");
             let told = [event("password.changed")];
-            let changed = base.store.change_password(old, &Entry::of(&new, 1), &own(&hash), &[], &told).await;
+            let changed = base.store.change_password(old, &Entry::of(&new, 1), &own(&hash), &told).await;
             changed.unwrap().is_in().then_some((hash, new.id))
         }
     })
@@ -336,7 +336,7 @@ async fn a_temporary_password_begins_one_session_of_many_at_once(base: Arc<Base>
         "another one begins another sign-in"
     );
     let entry = Entry::of(&becomes, 3);
-    assert!(base.store.change_password(begun.digest, &entry, &own("$argon2id$own"), &[], &[]).await.unwrap().is_in());
+    assert!(base.store.change_password(begun.digest, &entry, &own("$argon2id$own"), &[]).await.unwrap().is_in());
     for _ in 0..2 {
         assert!(
             base.store.insert_session(&Entry::of(&session(alice), 4), &[]).await.unwrap().is_in(),
@@ -352,7 +352,7 @@ async fn a_changed_temporary_password_ends_the_others_and_raises_the_epoch(base:
     assert!(base.store.insert_session(&Entry::of(&other, 1), &[]).await.unwrap().is_in());
     let mut changes = base.store.follow_changes().await.unwrap();
     let entry = Entry::of(&becomes, 1);
-    assert!(base.store.change_password(begun.digest, &entry, &own("$argon2id$own"), &[], &[]).await.unwrap().is_in());
+    assert!(base.store.change_password(begun.digest, &entry, &own("$argon2id$own"), &[]).await.unwrap().is_in());
     let row = base.store.user(alice).await.unwrap().unwrap();
     assert_eq!((row.password_must_change, row.password_set_at, row.epoch), (false, Some(NOW), 2));
     assert_eq!(live(&base, alice).await.iter().map(|row| row.digest).collect::<Vec<_>>(), [becomes.digest]);

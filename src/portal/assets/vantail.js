@@ -43,6 +43,17 @@
     });
   });
 
+  // What is shown once is copied whole.
+  document.querySelectorAll("[data-copies]").forEach(function (button) {
+    if (!navigator.clipboard) { return; }
+    button.hidden = false;
+    button.addEventListener("click", function () {
+      var lines = document.querySelectorAll("#" + button.dataset.copies + " li");
+      var text = Array.prototype.map.call(lines, function (line) { return line.textContent.trim(); }).join("\n");
+      navigator.clipboard.writeText(text).then(function () { button.textContent = button.dataset.done; });
+    });
+  });
+
   // Moments in local time; the exact one in UTC stays as the tip.
   document.querySelectorAll("time[datetime]").forEach(function (time) {
     var at = new Date(time.dateTime);

@@ -12,7 +12,7 @@ use crate::audit::NewEvent;
 use crate::identity::Amr;
 use crate::notify::{Notice, Times};
 use crate::policy::security::Changes;
-use crate::secret::SecretText;
+use crate::secret::{BrowserToken, SecretText};
 use crate::session::login::act::{Act, Try};
 use crate::session::login::factor::{WRONG_CODE, with_otp};
 use crate::session::login::progress::{Proven, next_stage};
@@ -81,12 +81,16 @@ impl Act<'_> {
         if let Some(until) = self.next_change(&row).await? {
             return self.too_many(&row, until).await;
         }
-        let (reserved, code) = self.proven_again(session, &row, &proof).await?;
+        let (reserved, right) = self.prove(&row, &proof).await?;
         let hash = match self.login.accounts.hash_new_password(self.security, &row, fit).await {
             Ok(hash) => hash,
             // Right, and begins nothing.
             Err(error) => return reserved.give_back(self.store()).await.and(Err(error.into())),
         };
+        let (code, told) = right.map_or((None, None), |right| {
+            let (code, told) = right.into_parts();
+            (Some(code), told)
+        });
         let (token, next) = self.raised(session, |next| {
             next.auth_time = self.now();
             (next.amr, next.second_factor_at) = match code {
@@ -94,9 +98,12 @@ impl Act<'_> {
                 None => (vec![Amr::Pwd], None),
             };
         });
-        let entry = Entry { code, tries: Some(reserved.cleared()), ..Entry::of(&next, row.epoch) };
+        let (more, mut mails): (Vec<_>, Vec<_>) = told.into_iter().unzip();
+        mails.push(self.mail_to_owner(&row));
+        let entry = Entry { code, tries: Some(reserved.cleared()), outbox: &mails, ..Entry::of(&next, row.epoch) };
         let limit = self.security.advanced.changes.map(ChangeLimit::from);
-        let changed = self.replace(session, &entry, NewPassword { limit, ..self.new_password(&hash) }, &row).await?;
+        let new = NewPassword { limit, ..self.new_password(&hash) };
+        let changed = self.store_password(session, &entry, new, &self.own_change(&next, more)).await?;
         self.changed(changed, reserved, &row).await?;
         Ok(Step::of(token, &next, row.user))
     }
@@ -119,13 +126,16 @@ impl Act<'_> {
         if arrives {
             events.push(self.signed_in_event(&next));
         }
+        let mails = [self.mail_to_owner(row)];
         let entry = Entry {
             tries: arrives.then(|| self.settled_without_try(row)),
             signed_in_at: arrives.then(|| self.now()),
+            browser: self.browser.token.as_ref().map(BrowserToken::digest),
+            outbox: &mails,
             // All others end: nothing has to make room.
             ..Entry::of(&next, row.epoch)
         };
-        let changed = self.store_password(session, &entry, self.new_password(hash), row, &events).await?;
+        let changed = self.store_password(session, &entry, self.new_password(hash), &events).await?;
         Ok(changed.is_in().then(|| Step::of(token, &next, row.user.clone())))
     }
 
@@ -145,35 +155,24 @@ impl Act<'_> {
         NewPassword { remembered: self.security.advanced.remembered, ..NewPassword::of(hash, self.now()) }
     }
 
-    /// An own change, with what the trail says of it.
-    async fn replace(
-        &self,
-        session: &SessionRow,
-        entry: &Entry<'_>,
-        new: NewPassword<'_>,
-        row: &UserRow,
-    ) -> Result<Changed, LoginError> {
-        let id = entry.session.id.to_string();
-        let events = [
-            self.event("password.changed", "ok", row.user.id).on(id).with("because", "its owner wanted to"),
-            self.event("session.ended", "ok", row.user.id).on("all others").with("reason", CHANGED),
-        ];
-        self.store_password(session, entry, new, row, &events).await
+    /// What the trail says of an own change, before `more`.
+    fn own_change(&self, next: &SessionRow, more: Vec<NewEvent>) -> Vec<NewEvent> {
+        let changed = self.event("password.changed", "ok", next.user).on(next.id.to_string());
+        let ended = self.event("session.ended", "ok", next.user).on("all others").with("reason", CHANGED);
+        [vec![changed.with("because", "its owner wanted to"), ended], more].concat()
     }
 
-    /// The password with its session, its mail and its events; what this process knew of the user's sessions is forgotten.
+    /// The password with its session, its mails and its events; what this process knew of the user's sessions is forgotten.
     async fn store_password(
         &self,
         session: &SessionRow,
         entry: &Entry<'_>,
         new: NewPassword<'_>,
-        row: &UserRow,
         events: &[NewEvent],
     ) -> Result<Changed, LoginError> {
-        let mail = [self.mail_to_owner(row)];
-        let changed = self.store().change_password(session.digest, entry, &new, &mail, events).await?;
+        let changed = self.store().change_password(session.digest, entry, &new, events).await?;
         if changed.is_in() {
-            self.login.sessions.forget_user(row.user.id);
+            self.login.sessions.forget_user(session.user);
             self.login.notices.queued();
         }
         Ok(changed)

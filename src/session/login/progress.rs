@@ -15,7 +15,8 @@ use crate::session::{Login, LoginError, Step, signed_in};
 use crate::store::StoreError;
 use crate::store::entering::{Entered, Entry, Room};
 use crate::store::lockouts::Settled;
-use crate::store::second_factors::Code;
+use crate::store::outbox::NewOutbox;
+use crate::store::second_factors::{Code, FactorChange};
 use crate::store::sessions::{SessionRow, Stage};
 use crate::store::users::UserRow;
 use crate::time::Timestamp;
@@ -36,8 +37,10 @@ pub(super) struct Proven {
 #[derive(Default)]
 pub(super) struct With {
     code: Option<Code>,
+    change: Option<FactorChange>,
     tries: Option<Settled>,
     events: Vec<NewEvent>,
+    mails: Vec<NewOutbox>,
 }
 
 /// What is still missing, the most urgent first: a thief of a temporary password gets no further than its owner's second
@@ -101,12 +104,12 @@ impl Act<'_> {
         with: With,
     ) -> Result<Option<Step>, LoginError> {
         let (token, next) = self.raised(session, change);
-        let With { code, tries, mut events } = with;
+        let With { code, change, tries, mut events, mails } = with;
         if arrives(session, &next) {
             events.push(self.signed_in_event(&next));
         }
         let signed_in_at = arrives(session, &next).then(|| self.now());
-        let entry = Entry { code, tries, signed_in_at, ..self.entry(row, &next) };
+        let entry = Entry { code, change, outbox: &mails, tries, signed_in_at, ..self.entry(row, &next) };
         match self.store().rotate_session(session.digest, &entry, &events).await? {
             Entered::In => {}
             Entered::CodeUsed => return Ok(None),
@@ -218,6 +221,17 @@ impl With {
     /// And tries that are settled.
     pub(super) fn settling(self, tries: Option<Settled>) -> Self {
         Self { tries, ..self }
+    }
+
+    /// And a change of the user's second factor; all their other sessions end with it.
+    pub(super) fn changing(self, change: Option<FactorChange>) -> Self {
+        Self { change, ..self }
+    }
+
+    /// And a mail.
+    pub(super) fn writing(mut self, mail: NewOutbox) -> Self {
+        self.mails.push(mail);
+        self
     }
 
     /// And an event, after the others.

@@ -178,6 +178,10 @@ fn metrics(tools: &Tools, pulse: &Arc<Pulse>) -> Metrics {
     metrics.show_gauge("sessions_known", "Sessions known in process", move || {
         i64::try_from(sessions.known()).unwrap_or(i64::MAX)
     });
+    let sessions = tools.sessions.clone();
+    metrics.show_gauge("sessions_watched", "Sessions with requests that last", move || {
+        i64::try_from(sessions.watched()).unwrap_or(i64::MAX)
+    });
     let pulse = pulse.clone();
     metrics.show_gauge("operations_waiting", "Held operations that wait for a token validator", move || {
         pulse.waiting.load(Ordering::Relaxed)

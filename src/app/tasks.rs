@@ -18,7 +18,7 @@ use crate::store::changes::Change;
 /// How often operations are expired and withdrawn.
 const SWEEP: Duration = Duration::from_secs(1);
 /// How often last uses of sessions are written, and dead sessions end.
-const SESSIONS: Duration = Duration::from_secs(5);
+const SESSIONS: Duration = Duration::from_secs(3);
 /// How often change marks and tries that nobody needs any more are deleted.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
 /// How long change marks are kept for slow followers.

@@ -60,7 +60,7 @@ pub(super) enum Verdict {
 /// What came of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outcome {
-    /// The status answered; 0 when the client was gone before.
+    /// The status answered; 0 when it was cut off, by the client or by us.
     pub status: u16,
     /// Content bytes received.
     pub received: usize,
@@ -149,6 +149,11 @@ impl Record {
     /// Nothing of the body came any more.
     pub fn upload_stopped(&mut self) {
         self.because.get_or_insert(Cow::Borrowed("the body stopped arriving"));
+    }
+
+    /// The session it was in did not outlive it.
+    pub fn session_ended(&mut self) {
+        self.because.get_or_insert(Cow::Borrowed("its session ended"));
     }
 
     /// The site's name, as metrics say it.

@@ -1,6 +1,7 @@
 //! From pingora's session to the portal's router and back: the only place where the two meet.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Body;
 use http::{Method, Request, Uri};
@@ -9,6 +10,7 @@ use tower::ServiceExt as _;
 
 use super::body::{Bounds, Whole};
 use super::inbound::Inbound;
+use super::live::Line;
 use super::path::owner;
 use super::room::Extent;
 use super::stop::Stop;
@@ -29,19 +31,24 @@ impl Gateway {
         session: &mut ServerSession,
         inbound: &Inbound,
         visit: &Visit,
+        line: &Arc<Line>,
     ) -> Result<Way, Stop> {
         if !inbound.grounds.shows_portal_to(visit.address, visit.site.as_deref()) {
             return Err(Stop::not_found("outside the networks that may see the portal"));
         }
+        let coming = self.live.enter(line, &visit.presented, Instant::now());
         let (content, place) = match self.form(session, inbound, visit).await? {
             Some(Whole { bytes, place }) => (bytes.into(), Some(place)),
             None => (Body::empty(), None),
         };
         let request = portal_request(session, inbound, visit, content)?;
+        // What ends a session, signing out above all, is told so.
+        drop(coming);
         let router = self.parts.router.clone();
         let Ok(response) = router.oneshot(request).await;
         // The form is gone by now; the answer may take long.
         drop(place);
+        let _going = self.live.enter(line, &visit.presented, Instant::now());
         Ok(Way::written(respond::streamed(session, response).await))
     }
 

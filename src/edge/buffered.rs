@@ -26,6 +26,11 @@ impl<T: AsyncWrite + Unpin> Buffered<T> {
         Self { inner, gathered: Vec::new(), written: 0 }
     }
 
+    /// What is written to.
+    pub fn inner(&self) -> &T {
+        &self.inner
+    }
+
     /// Writes what was gathered, and gives the buffer back.
     fn poll_empty(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.gathered.len() {

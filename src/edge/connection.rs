@@ -31,6 +31,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::Deadlines;
 use super::buffered::Buffered;
+use super::live::Line;
 
 /// What is known of a connection, shared by its wire and its requests.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub(super) struct Connection {
     pub tls: bool,
     /// Whether HTTP/2 was chosen.
     pub h2: bool,
+    /// Where its requests go, on HTTP/1.1.
+    pub line: Arc<Line>,
     busy: AtomicBool,
 }
 
@@ -87,7 +90,7 @@ const HEAD_TOO_LONG: &[u8] =
 
 impl Connection {
     pub fn new(peer: SocketAddr, tls: bool, h2: bool) -> Self {
-        Self { peer, tls, h2, busy: AtomicBool::new(false) }
+        Self { peer, tls, h2, line: Arc::default(), busy: AtomicBool::new(false) }
     }
 
     /// A request is at hand: its own deadlines hold.
@@ -128,6 +131,11 @@ impl Wire {
     /// Whether HTTP/2 is spoken on it.
     pub fn is_h2(&self) -> bool {
         self.connection.h2
+    }
+
+    /// Where its requests go, on HTTP/1.1.
+    pub fn line(&self) -> &Arc<Line> {
+        &self.connection.line
     }
 
     /// The connection a request came on.
@@ -192,6 +200,15 @@ impl Wire {
         let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + bound)));
         ready!(timer.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.connection.line.is_cut() {
+            // What the client has not taken by now, it does not get: without this it would be sent on for as long as it takes.
+            let _ = self.io.inner().tcp().set_zero_linger();
+        }
     }
 }
 
@@ -278,9 +295,13 @@ impl Peek for Wire {}
 
 impl Transport {
     fn fd(&self) -> i32 {
+        self.tcp().as_raw_fd()
+    }
+
+    fn tcp(&self) -> &TcpStream {
         match self {
-            Self::Plain(stream) => stream.as_raw_fd(),
-            Self::Tls(stream) => stream.get_ref().0.as_raw_fd(),
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
         }
     }
 }

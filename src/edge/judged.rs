@@ -14,6 +14,7 @@ use super::body::Whole;
 use super::exchange;
 use super::forward::{Forward, told, without_permit};
 use super::stop::Stop;
+use super::usage::Usage;
 use super::{Context, Gateway, Way, cookies, fields, identity, respond};
 use crate::portal::{Refused, Visit};
 
@@ -37,7 +38,7 @@ impl Gateway {
         // Sent: its place is for another.
         drop(content);
         exchange::answer(&mut answering).await.map_err(|error| failed(&error.into_up()))?;
-        Ok(Way::written(pass_on(session, &mut answering).await))
+        Ok(Way::written(self.pass_on(session, ctx, &mut answering).await))
     }
 
     async fn connect(&self, ctx: &mut Context, forward: &mut Forward) -> Result<HttpSession, Stop> {
@@ -62,6 +63,26 @@ impl Gateway {
         }
         Err(last)
     }
+
+    async fn pass_on(
+        &self,
+        session: &mut ServerSession,
+        ctx: &mut Context,
+        answering: &mut HttpSession,
+    ) -> pingora::Result<()> {
+        let header = answering.resp_header().ok_or_else(without_permit)?;
+        ctx.usage = Usage::of(header);
+        respond::begin(session, passed_header(header)?).await?;
+        if respond::has_content(session) {
+            while let Some(piece) = answering.read_body_bytes().await? {
+                if ctx.usage.is_taking(&piece) {
+                    self.used(ctx);
+                }
+                session.write_response_body(piece, false).await?;
+            }
+        }
+        session.write_response_body(Bytes::new(), true).await
+    }
 }
 
 fn failed(error: &pingora::Error) -> Stop {
@@ -82,17 +103,6 @@ fn judged_header(
     header.insert_header(CONTENT_LENGTH, length.to_string()).map_err(refuse)?;
     forward.outgoing(visit).write(&mut header)?;
     Ok(header)
-}
-
-async fn pass_on(session: &mut ServerSession, answering: &mut HttpSession) -> pingora::Result<()> {
-    let header = answering.resp_header().ok_or_else(without_permit)?;
-    respond::begin(session, passed_header(header)?).await?;
-    if respond::has_content(session) {
-        while let Some(piece) = answering.read_body_bytes().await? {
-            session.write_response_body(piece, false).await?;
-        }
-    }
-    session.write_response_body(Bytes::new(), true).await
 }
 
 fn passed_header(answer: &ResponseHeader) -> pingora::Result<ResponseHeader> {

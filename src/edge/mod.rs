@@ -8,8 +8,8 @@
 //! * **Outgoing** is what a backend is told of who asks; every way to a backend takes it.
 //!
 //! Flow: [`listen`] binds, [`server`] accepts and greets, `connection` keeps the deadlines, `inbound` reads, `path` decides,
-//! pingora forwards (or `judged`, `hold` and `bridge` answer), `access_log` and [`metrics`] tell. [`deliver`] sends what
-//! was confirmed, by the same backends, header rules and identity.
+//! pingora forwards (or `judged`, `hold` and `bridge` answer), `access_log` and [`metrics`] tell. What lasts ends with its
+//! session (`live`). [`deliver`] sends what was confirmed, by the same backends, header rules and identity.
 
 mod access_log;
 mod address;
@@ -32,6 +32,7 @@ mod identity;
 mod inbound;
 mod judged;
 pub mod listen;
+mod live;
 pub mod metrics;
 mod operations_port;
 mod path;
@@ -41,10 +42,12 @@ mod respond;
 mod room;
 pub mod server;
 mod stop;
+mod stream;
 #[cfg(test)]
 mod testing;
 pub mod tls;
 mod upload;
+mod usage;
 
 pub use backend::Backends;
 pub use deadlines::Deadlines;
@@ -56,7 +59,7 @@ pub use server::serve;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -75,10 +78,12 @@ use self::connection::{Connection, Wire};
 use self::exchange::Exchange;
 use self::forward::Forward;
 use self::grounds::CurrentGrounds;
+use self::live::{Entered, Line, Live};
 use self::request_id::RequestIds;
 use self::room::Room;
 use self::stop::Stop;
-use self::upload::Upload;
+use self::stream::Stream;
+use self::usage::Usage;
 use crate::config::Config;
 use crate::identity::assertion::Assertions;
 use crate::portal::{self, Portal, Refused, Visit};
@@ -109,6 +114,7 @@ pub(crate) struct Gateway {
     parts: Parts,
     grounds: Arc<CurrentGrounds>,
     exchange: Exchange,
+    live: Arc<Live>,
     request_ids: RequestIds,
     /// For bodies that are held, or that a rule looks into.
     held: Arc<Room>,
@@ -127,8 +133,11 @@ pub(crate) struct Context {
     visit: Option<Visit>,
     record: Record,
     forward: Option<Forward>,
-    /// The body on its way through, on HTTP/2.
-    upload: Option<Arc<Upload>>,
+    /// On HTTP/2.
+    stream: Option<Arc<Stream>>,
+    /// While it is in somebody's session.
+    entered: Option<Entered>,
+    usage: Usage,
     metrics: Metrics,
     is_told: bool,
 }
@@ -155,8 +164,8 @@ impl Gateway {
         let (held, forms) = (Arc::default(), Arc::default());
         let storing = Semaphore::new(hold::STORED_AT_ONCE);
         let request_ids = RequestIds::new(Arc::clone(&parts.portal.random));
-        let exchange = Exchange::new(parts.deadlines);
-        Self { parts, grounds, exchange, request_ids, held, forms, storing, portal_host }
+        let (exchange, live) = (Exchange::new(parts.deadlines), Arc::default());
+        Self { parts, grounds, exchange, live, request_ids, held, forms, storing, portal_host }
     }
 
     /// Takes up a request: its connection is busy from now on, and every read and write has its bound.
@@ -174,6 +183,13 @@ impl Gateway {
         ctx.visit = Some(self.first_sight(session.req_header(), &connection));
         ctx.connection = Some(Arc::clone(&connection));
         Ok(connection)
+    }
+
+    /// What goes on in the request is use of its session.
+    fn used(&self, ctx: &Context) {
+        if let Some(entered) = &ctx.entered {
+            entered.used(|| self.parts.portal.clock.now());
+        }
     }
 
     /// The one place where a refusal becomes an answer.
@@ -203,7 +219,9 @@ impl ProxyHttp for Gateway {
             visit: None,
             record: Record::default(),
             forward: None,
-            upload: Upload::current(),
+            stream: Stream::current(),
+            entered: None,
+            usage: Usage::default(),
             metrics: self.parts.metrics.clone(),
             is_told: false,
         })
@@ -218,8 +236,8 @@ impl ProxyHttp for Gateway {
         let walked = AssertUnwindSafe(self.walk(session, &connection, ctx)).catch_unwind().await;
         let stop = match walked {
             Ok(Ok(Way::Forward)) => {
-                if let Some(upload) = ctx.upload.as_ref().filter(|_| !session.is_body_done()) {
-                    upload.begins();
+                if let Some(stream) = ctx.stream.as_ref().filter(|_| !session.is_body_done()) {
+                    stream.upload.begins();
                 }
                 return Ok(false);
             }
@@ -235,12 +253,15 @@ impl ProxyHttp for Gateway {
     async fn request_body_filter(
         &self,
         _session: &mut Session,
-        _body: &mut Option<Bytes>,
+        body: &mut Option<Bytes>,
         end_of_stream: bool,
         ctx: &mut Box<Context>,
     ) -> Result<()> {
-        if let Some(upload) = &ctx.upload {
-            upload.goes_on(end_of_stream);
+        if let Some(stream) = &ctx.stream {
+            stream.upload.goes_on(end_of_stream);
+        }
+        if body.as_ref().is_some_and(|piece| ctx.usage.is_sending(piece)) {
+            self.used(ctx);
         }
         Ok(())
     }
@@ -281,9 +302,10 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        _ctx: &mut Box<Context>,
+        ctx: &mut Box<Context>,
     ) -> Result<()> {
         cookies::strip_own_from_answer(response);
+        ctx.usage = Usage::of(response);
         if session.is_process_shutting_down() {
             session.downstream_session.set_keepalive(None);
         }
@@ -296,6 +318,19 @@ impl ProxyHttp for Gateway {
             session.downstream_session.set_read_timeout(Some(self.parts.deadlines.long_lived));
         }
         Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        ctx: &mut Box<Context>,
+    ) -> Result<Option<Duration>> {
+        if body.as_ref().is_some_and(|piece| ctx.usage.is_taking(piece)) {
+            self.used(ctx);
+        }
+        Ok(None)
     }
 
     fn fail_to_connect(
@@ -363,6 +398,22 @@ impl ProxyHttp for Gateway {
 // === impl Context ===
 
 impl Context {
+    /// Where the request goes.
+    fn line<'a>(stream: Option<&'a Stream>, connection: &'a Connection) -> &'a Arc<Line> {
+        stream.map_or(&connection.line, |stream| &stream.line)
+    }
+
+    /// Why it was cut off by us, if it was.
+    fn note_why_cut_off(&mut self) {
+        let stream = self.stream.as_deref();
+        if stream.is_some_and(|stream| stream.upload.has_stopped()) {
+            self.record.upload_stopped();
+        }
+        if self.connection.as_deref().is_some_and(|connection| Self::line(stream, connection).is_cut()) {
+            self.record.session_ended();
+        }
+    }
+
     /// Writes the request's line, once, and counts it.
     fn tell(&mut self, outcome: Outcome) {
         self.is_told = true;
@@ -382,9 +433,7 @@ impl Drop for Context {
         if self.is_told {
             return;
         }
-        if self.upload.as_ref().is_some_and(|upload| upload.has_stopped()) {
-            self.record.upload_stopped();
-        }
+        self.note_why_cut_off();
         self.tell(Outcome { status: 0, received: 0, sent: 0, took: self.started.elapsed() });
     }
 }

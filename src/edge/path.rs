@@ -34,15 +34,17 @@ impl Gateway {
         let Some(visit) = ctx.visit.as_mut() else { return Err(Stop::internal("a request without a visit")) };
         let inbound = self.read(session, connection, visit)?;
         ctx.record.target(&inbound.target);
+        let line = Context::line(ctx.stream.as_deref(), connection);
 
         if inbound.asks_portal() {
             ctx.record.decision = Verdict::Portal;
             self.authenticate(&inbound, visit).await?;
-            return Box::pin(self.portal(session, &inbound, visit)).await;
+            return Box::pin(self.portal(session, &inbound, visit, line)).await;
         }
 
         let site = site_of(visit)?;
         let known = self.authenticate(&inbound, visit).await;
+        ctx.entered = self.live.enter(line, &visit.presented, ctx.started);
         if inbound.ticket.is_some()
             && let Some(way) = Box::pin(self.show_kept_answer(session, &inbound, visit)).await?
         {

@@ -20,8 +20,9 @@ use tokio::time::{sleep, timeout};
 
 use super::connection::{Connection, Transport, Wire};
 use super::grounds::CurrentGrounds;
+use super::live::{Follower, Live};
 use super::operations_port::OperationsPort;
-use super::upload::Watched;
+use super::stream::{Watched, unless};
 use super::{Deadlines, Gateway, Listeners, Parts, address, proxy_protocol};
 use crate::config::Listen;
 
@@ -30,6 +31,7 @@ use crate::config::Listen;
 struct Door {
     proxy: Arc<Watched>,
     grounds: Arc<CurrentGrounds>,
+    live: Arc<Live>,
     listen: Arc<Listen>,
     deadlines: Deadlines,
     /// True once the gateway is stopping.
@@ -51,8 +53,10 @@ pub async fn serve(parts: Parts, listeners: Listeners, shutdown: impl Future<Out
     let watcher = tokio::spawn(parts.backends.clone().watch(Arc::clone(&parts.portal.policy), deadlines));
     let port =
         OperationsPort { metrics: parts.metrics.clone(), ready: Arc::clone(&parts.ready), stopping: stopping.clone() };
+    let follower = Follower { sessions: parts.portal.login.sessions.clone(), policy: Arc::clone(&parts.portal.policy) };
     let door = Door::new(parts, stopping.clone(), alive);
     let proxy = Arc::clone(&door.proxy);
+    let looking = tokio::spawn(Arc::clone(&door.live).look_after(follower));
     let loops = door.open(listeners, Arc::new(port));
 
     shutdown.await;
@@ -67,6 +71,7 @@ pub async fn serve(parts: Parts, listeners: Listeners, shutdown: impl Future<Out
         tracing::warn!("some requests were still in flight when their time was over");
     }
     watcher.abort();
+    looking.abort();
     loops.operations.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
@@ -83,12 +88,12 @@ impl Door {
         let listen = Arc::new(parts.config.listen.clone());
         let deadlines = parts.deadlines;
         let gateway = Gateway::new(parts);
-        let grounds = Arc::clone(&gateway.grounds);
+        let (grounds, live) = (Arc::clone(&gateway.grounds), Arc::clone(&gateway.live));
         let mut proxy = http_proxy(&Arc::new(proxy_settings()), gateway);
         proxy.server_options = Some(server_options(&deadlines));
         proxy.h2_options = Some(h2_options());
         let proxy = Arc::new(Watched::new(Arc::new(proxy), &deadlines));
-        Self { proxy, grounds, listen, deadlines, stopping, alive }
+        Self { proxy, grounds, live, listen, deadlines, stopping, alive }
     }
 
     /// Starts one accept loop per socket. The operations port holds nothing alive.
@@ -122,7 +127,9 @@ impl Door {
                         door.proxy.process_new(Box::new(wire), &door.stopping).await;
                     }
                     Ok(Some(wire)) => {
-                        door.proxy.unwatched().process_new(Box::new(wire), &door.stopping).await;
+                        let line = Arc::clone(wire.line());
+                        let handled = door.proxy.unwatched().process_new(Box::new(wire), &door.stopping);
+                        unless(line.until_cut(), handled).await;
                     }
                     Ok(None) => {}
                     Err(error) => tracing::debug!(%peer, %error, "a connection that never asked"),

@@ -9,8 +9,13 @@ mod known;
 mod unwritten;
 mod watched;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 
 use self::known::{Entry, Known};
 use self::unwritten::Unwritten;
@@ -49,6 +54,8 @@ struct Inner {
     known: Known,
     unwritten: Unwritten,
     watched: Watched,
+    /// Live connections that ask the store take turns, so that thousands of them do not keep everybody else waiting.
+    turns: Semaphore,
 }
 
 /// What the store said of a cookie.
@@ -58,13 +65,21 @@ enum Loaded {
     Nothing,
 }
 
+/// How many live connections ask the store at once.
+const TURNS: usize = 4;
+/// For how long a live connection goes on while the store does not answer: a restart of the database ends none.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a store that did not answer is left alone.
+const PAUSE: Duration = Duration::from_millis(500);
+
 // === impl Sessions ===
 
 impl Sessions {
     /// Over `store`.
     pub fn new(store: Store) -> Self {
         let (known, unwritten, watched) = (Known::default(), Unwritten::default(), Watched::default());
-        Self { inner: Arc::new(Inner { store, known, unwritten, watched }) }
+        let turns = Semaphore::new(TURNS);
+        Self { inner: Arc::new(Inner { store, known, unwritten, watched, turns }) }
     }
 
     /// Looks a cookie up: in process (about 60 ns beside the digest), else in the store. `counts` says whether this is use
@@ -101,6 +116,24 @@ impl Sessions {
         Presented::Live(Arc::clone(&entry.signed_in))
     }
 
+    /// A live connection of `session` was used at `at`: as a request at that moment would have been.
+    pub async fn note_use(
+        &self,
+        session: SessionId,
+        limits: &security::Sessions,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let entry = if let Some(entry) = self.inner.known.by_session(session) {
+            entry
+        } else {
+            let Some(row) = self.inner.store.session_by_id(session).await? else { return Ok(()) };
+            let Loaded::Live(entry) = self.load(row.digest, at).await? else { return Ok(()) };
+            entry
+        };
+        self.used(&entry, limits, at, true);
+        Ok(())
+    }
+
     async fn load(&self, digest: SessionDigest, now: Timestamp) -> Result<Loaded, StoreError> {
         let epoch = self.inner.known.epoch();
         let Some(mut row) = self.inner.store.session(digest).await? else { return Ok(Loaded::Nothing) };
@@ -130,16 +163,14 @@ impl Sessions {
     /// Forgets all of a user's.
     pub fn forget_user(&self, user: UserId) {
         self.inner.known.forget_user(user);
-        self.inner.watched.tell_user(user, News::LookAgain);
+        self.inner.watched.tell_users(&HashSet::from([user]), News::LookAgain);
     }
 
     /// `false` (as at first): forgets all and asks the store each time, until `true`, which forgets all too.
     pub fn trust(&self, trusted: bool) {
         self.inner.known.trust(trusted);
-        if trusted {
-            // What ended while nobody could tell us is found now.
-            self.inner.watched.tell_all(News::LookAgain);
-        }
+        // What ended while nobody could tell us is found now; while nobody can, the store must vouch for each.
+        self.inner.watched.tell_all(News::LookAgain);
     }
 
     /// Writes the last uses that are not written yet. Called every few seconds and at the end.
@@ -168,10 +199,9 @@ impl Sessions {
             self.inner.known.forget(*session);
             self.inner.watched.tell(*session, News::Over);
         }
-        for user in self.inner.watched.users() {
-            if self.inner.store.user(user).await?.is_none_or(|row| !row.user.may_act(now)) {
-                self.inner.watched.tell_user(user, News::Over);
-            }
+        if self.watched() > 0 {
+            let over = self.inner.store.users_out_of_time(now).await?.into_iter().collect();
+            self.inner.watched.tell_users(&over, News::Over);
         }
         Ok(dead)
     }
@@ -179,6 +209,11 @@ impl Sessions {
     /// How many are known in process.
     pub fn known(&self) -> usize {
         self.inner.known.len()
+    }
+
+    /// How many live connections depend on.
+    pub fn watched(&self) -> usize {
+        self.inner.watched.len()
     }
 
     /// Resolves when the session ends: ended by anybody, or found past its idle or absolute end by a look-up or the next
@@ -193,13 +228,26 @@ impl Sessions {
         }
     }
 
-    /// Whose live session this is. When the store does not answer, nobody's: a connection nobody can vouch for ends.
+    /// Whose live session this is. When the store has not answered for [`PATIENCE`], nobody's: a connection nobody can vouch
+    /// for ends.
     async fn owner(&self, session: SessionId) -> Option<UserId> {
         if let Some(user) = self.inner.known.owner(session) {
             return Some(user);
         }
-        let row = self.inner.store.session_by_id(session).await.ok()??;
+        let row = timeout(PATIENCE, self.stored(session)).await.ok()??;
         (row.stage == Stage::Live).then_some(row.user)
+    }
+
+    /// The session as stored, once the store answers.
+    async fn stored(&self, session: SessionId) -> Option<SessionRow> {
+        loop {
+            let turn = self.inner.turns.acquire().await.ok()?;
+            if let Ok(row) = self.inner.store.session_by_id(session).await {
+                return row;
+            }
+            drop(turn);
+            sleep(PAUSE).await;
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::audit::NewEvent;
 use super::changes::Change;
 use super::sql::{Row, Tx, without_nul};
 use super::{Store, StoreError};
-use crate::identity::{Amr, SessionId, UserId};
+use crate::identity::{Amr, SessionId, UserId, UserState};
 use crate::secret::SessionDigest;
 use crate::time::Timestamp;
 use crate::words::UnknownWord;
@@ -147,6 +147,17 @@ impl Store {
         let marks: Vec<Change> = dead.iter().copied().map(Change::Session).collect();
         tx.commit(&[], &marks).await?;
         Ok(dead)
+    }
+
+    /// Users with sessions who may not act at `now`.
+    pub async fn users_out_of_time(&self, now: Timestamp) -> Result<Vec<UserId>, StoreError> {
+        let query = sqlx::query(
+            "SELECT DISTINCT u.id FROM users u JOIN sessions s ON s.user_id = u.id \
+             WHERE u.valid_until <= $1 OR u.valid_from > $1 OR u.state <> $2",
+        )
+        .bind(now.as_millis())
+        .bind(UserState::Active.as_str());
+        self.rows(query).await?.iter().map(|row| row.word("id")).collect()
     }
 }
 

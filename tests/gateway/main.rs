@@ -14,6 +14,7 @@ mod framing;
 mod headers;
 mod hold;
 mod identity;
+mod live;
 mod logs;
 mod messages;
 mod operations_port;

@@ -216,7 +216,7 @@ async fn whoever_can_speak_http_2_over_tls_does() {
 }
 
 /// The session of `name`, who signed in by https (a trusted proxy says so).
-async fn signed_in_over_https(world: &World, name: &'static str) -> String {
+pub async fn signed_in_over_https(world: &World, name: &'static str) -> String {
     let mut person = world.person(name);
     let proxied = person.client.twin().coming_from(std::net::IpAddr::from([127, 0, 0, 9]));
     person.client = proxied.with("X-Forwarded-For", "10.9.0.1").with("X-Forwarded-Proto", "https");

@@ -371,6 +371,11 @@ impl World {
         code_at(name, self.now())
     }
 
+    /// The command line beside the gateway: a process of its own, as far as the gateway can tell.
+    pub async fn command(&self) -> Tools {
+        open(&self.folder.path().join("vantail.toml"), self.clock.clone(), Arc::new(SystemRandom)).await
+    }
+
     pub async fn user(&self, name: &str) -> User {
         self.tools.accounts.find(name).await.unwrap().user
     }
@@ -427,12 +432,17 @@ impl World {
 
     /// Changes the database behind the gateway's back, as somebody with the file could.
     pub async fn tamper(&self, sql: &str) {
+        assert_eq!(self.alter(sql).await, 1, "{sql}");
+    }
+
+    /// The same, whatever it concerns; how many rows.
+    pub async fn alter(&self, sql: &str) -> u64 {
         let url = format!("sqlite:{}", self.folder.path().join("data/vantail.db").display());
         sqlx::any::install_default_drivers();
         let pool = sqlx::AnyPool::connect(&url).await.unwrap();
-        let changed = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(&pool).await.unwrap();
-        assert_eq!(changed.rows_affected(), 1, "{sql}");
+        let done = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(&pool).await.unwrap();
         pool.close().await;
+        done.rows_affected()
     }
 
     /// Every audit event so far, `act result`, oldest first.

@@ -10,7 +10,7 @@ use vantail::store::sessions::{SessionRow, Stage};
 use vantail::store::users::UserChange;
 
 use crate::base::{Base, at_once, both};
-use crate::made::{NOW, event, minutes, session, store_user};
+use crate::made::{NOW, event, minutes, session, store_user, user};
 use crate::second_factors::factor;
 
 both!(
@@ -24,6 +24,7 @@ both!(
     all_sessions_of_a_user_end_but_the_one_to_keep,
     last_seen_moves_forward_only,
     sess_2_dead_sessions_are_deleted_and_named,
+    whoever_is_out_of_time_and_has_a_session_is_named_once,
     a_session_needs_its_user,
     sess_3_a_sign_in_that_overlaps_a_reset_does_not_survive_it,
     a_temporary_password_is_changed_only_while_it_is_the_one_it_was,
@@ -227,6 +228,34 @@ async fn sess_2_dead_sessions_are_deleted_and_named(base: Arc<Base>) {
     assert_eq!(base.store.delete_dead_sessions(NOW, None).await.unwrap(), [over.id]);
     assert_eq!(base.store.delete_dead_sessions(NOW, Some(NOW.minus(minutes(15)))).await.unwrap(), [idle.id]);
     assert_eq!(base.store.sessions(None).await.unwrap().len(), 1);
+}
+
+async fn whoever_is_out_of_time_and_has_a_session_is_named_once(base: Arc<Base>) {
+    let mut named = Vec::new();
+    for (name, from, until, sessions, is_named) in [
+        ("alice", None, None, 1, false),
+        ("bob", Some(NOW), Some(NOW.plus(minutes(1))), 1, false),
+        ("carol", None, Some(NOW), 2, true),
+        ("dave", Some(NOW.plus(minutes(1))), None, 1, true),
+        ("erin", None, None, 1, true),
+        ("frank", None, Some(NOW), 0, false),
+    ] {
+        let mut user = user(name);
+        (user.row.user.valid_from, user.row.user.valid_until) = (from, until);
+        base.store.insert_user(&user, &[]).await.unwrap();
+        for _ in 0..sessions {
+            let row = session(user.row.user.id);
+            assert!(base.store.insert_session(&Entry::of(&row, 1), &[]).await.unwrap().is_in(), "{name}");
+        }
+        if is_named {
+            named.push(user.row.user.id);
+        }
+    }
+    base.tamper("UPDATE users SET state = 'disabled' WHERE name = 'erin'").await;
+    let mut found = base.store.users_out_of_time(NOW).await.unwrap();
+    found.sort_unstable();
+    named.sort_unstable();
+    assert_eq!(found, named);
 }
 
 async fn a_session_needs_its_user(base: Arc<Base>) {

@@ -56,6 +56,11 @@ impl Raw {
         let _flushed = self.stream.flush().await;
     }
 
+    /// The same; whether the server still takes them.
+    pub async fn can_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok() && self.stream.flush().await.is_ok()
+    }
+
     /// Sends `bytes` and reads the answer; nothing when the server hung up without a whole one.
     pub async fn ask(&mut self, bytes: impl AsRef<[u8]>) -> Option<Answer> {
         self.send(bytes).await;
@@ -83,7 +88,7 @@ impl Raw {
     }
 
     /// Reads up to and with the blank line.
-    async fn head(&mut self) -> Option<Vec<u8>> {
+    pub async fn head(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Some(end) = find(&self.pending, b"\r\n\r\n") {
                 return Some(self.pending.drain(..end + 4).collect());

@@ -16,6 +16,7 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
@@ -89,6 +90,46 @@ impl RawH2 {
             }
         }
         Outcome::ConnectionEnded(None)
+    }
+
+    /// The next piece of the answer on `stream`; nothing when it ends without one.
+    pub async fn answer_piece(&mut self, stream: u32) -> Option<Vec<u8>> {
+        while let Some(frame) = self.read().await {
+            match frame.kind {
+                SETTINGS if frame.flags & ACK == 0 => self.frame(SETTINGS, ACK, 0, &[]).await,
+                DATA if frame.stream == stream => return Some(frame.payload),
+                RST_STREAM if frame.stream == stream => return None,
+                GOAWAY => return None,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Waits for the end of each of `streams`, whatever is still said on them: the code with which it was reset, if it was.
+    pub async fn resets(&mut self, streams: &[u32]) -> Vec<Option<u32>> {
+        let mut ends = vec![None; streams.len()];
+        let mut open = streams.len();
+        while open > 0 {
+            let Some(frame) = self.read().await else { break };
+            let place = streams.iter().position(|stream| *stream == frame.stream);
+            match (frame.kind, place) {
+                (SETTINGS, _) if frame.flags & ACK == 0 => self.frame(SETTINGS, ACK, 0, &[]).await,
+                (GOAWAY, _) => break,
+                (RST_STREAM, Some(place)) => {
+                    ends[place] = Some(number(&frame.payload));
+                    open -= 1;
+                }
+                (DATA, Some(_)) if frame.flags & END_STREAM != 0 => open -= 1,
+                _ => {}
+            }
+        }
+        ends
+    }
+
+    /// Lets the server say `bytes` more on the connection; each stream keeps its own window of 65,535.
+    pub async fn widen(&mut self, bytes: u32) {
+        self.frame(WINDOW_UPDATE, 0, 0, &bytes.to_be_bytes()).await;
     }
 
     async fn open(&mut self, fields: &[(&str, &str)], end: u8) -> u32 {

@@ -157,6 +157,12 @@ impl Known {
         self.index().by_session.get(&session).map(|(_, user)| *user)
     }
 
+    /// By its public id, when it is known.
+    pub(super) fn by_session(&self, session: SessionId) -> Option<Arc<Entry>> {
+        let digest = self.index().by_session.get(&session).map(|(digest, _)| *digest)?;
+        self.entries.get(&digest)
+    }
+
     fn drop_all(&self, index: &mut Index, digests: impl IntoIterator<Item = SessionDigest>) {
         for digest in digests {
             if let Some((_, entry)) = self.entries.remove(&digest) {

@@ -1,6 +1,6 @@
 //! Sessions that live connections depend on: web sockets, event streams, long downloads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -50,8 +50,8 @@ impl Watched {
         }
     }
 
-    pub(super) fn tell_user(&self, user: UserId, news: News) {
-        for watch in self.sessions().values().filter(|watch| watch.user == user) {
+    pub(super) fn tell_users(&self, users: &HashSet<UserId>, news: News) {
+        for watch in self.sessions().values().filter(|watch| users.contains(&watch.user)) {
             watch.sender.send_replace(news);
         }
     }
@@ -62,12 +62,8 @@ impl Watched {
         }
     }
 
-    /// Whose sessions are watched, each user once.
-    pub(super) fn users(&self) -> Vec<UserId> {
-        let mut users: Vec<_> = self.sessions().values().map(|watch| watch.user).collect();
-        users.sort_unstable();
-        users.dedup();
-        users
+    pub(super) fn len(&self) -> usize {
+        self.sessions().len()
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Watch>> {

@@ -37,10 +37,11 @@ impl Gateway {
         // Sent: its place is for another.
         drop(content);
         exchange::answer(&mut answering).await.map_err(|error| failed(&error.into_up()))?;
-        Ok(Way::written(pass_on(session, &mut answering).await))
+        Ok(Way::written(pass_on(session, &mut answering, |_| Ok(())).await))
     }
 
-    async fn connect(&self, ctx: &mut Context, forward: &mut Forward) -> Result<HttpSession, Stop> {
+    /// A fresh connection to a backend. An error means that nothing was sent.
+    pub(super) async fn connect(&self, ctx: &mut Context, forward: &mut Forward) -> Result<HttpSession, Stop> {
         let mut last = failed(&without_permit().into_up());
         for _ in 0..TRIES {
             let Some(target) = forward.next(self) else { break };
@@ -84,9 +85,15 @@ fn judged_header(
     Ok(header)
 }
 
-async fn pass_on(session: &mut ServerSession, answering: &mut HttpSession) -> pingora::Result<()> {
-    let header = answering.resp_header().ok_or_else(without_permit)?;
-    respond::begin(session, passed_header(header)?).await?;
+/// Streams the answer, its head changed by `change`.
+pub(super) async fn pass_on(
+    session: &mut ServerSession,
+    answering: &mut HttpSession,
+    change: impl FnOnce(&mut ResponseHeader) -> pingora::Result<()>,
+) -> pingora::Result<()> {
+    let mut header = passed_header(answering.resp_header().ok_or_else(without_permit)?)?;
+    change(&mut header)?;
+    respond::begin(session, header).await?;
     if respond::has_content(session) {
         while let Some(piece) = answering.read_body_bytes().await? {
             session.write_response_body(piece, false).await?;

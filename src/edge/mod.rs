@@ -8,8 +8,8 @@
 //! * **Outgoing** is what a backend is told of who asks; every way to a backend takes it.
 //!
 //! Flow: [`listen`] binds, [`server`] accepts and greets, `connection` keeps the deadlines, `inbound` reads, `path` decides,
-//! pingora forwards (or `judged`, `hold` and `bridge` answer), `access_log` and [`metrics`] tell. [`deliver`] sends what
-//! was confirmed, by the same backends, header rules and identity.
+//! pingora forwards (or `judged`, `hold`, `detour`, `resume` and `bridge` answer), `access_log` and [`metrics`] tell.
+//! [`deliver`] sends what was confirmed, by the same backends, header rules and identity.
 
 mod access_log;
 mod address;
@@ -21,6 +21,7 @@ mod connection;
 mod cookies;
 mod deadlines;
 pub mod deliver;
+mod detour;
 mod exchange;
 mod fields;
 mod forward;
@@ -38,6 +39,7 @@ mod path;
 mod proxy_protocol;
 mod request_id;
 mod respond;
+mod resume;
 mod room;
 pub mod server;
 mod stop;
@@ -61,6 +63,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use http::HeaderValue;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
@@ -129,6 +132,8 @@ pub(crate) struct Context {
     forward: Option<Forward>,
     /// The body on its way through, on HTTP/2.
     upload: Option<Arc<Upload>>,
+    /// Takes back the one-use cookie that was used up, whatever is answered.
+    spent: Option<HeaderValue>,
     metrics: Metrics,
     is_told: bool,
 }
@@ -187,7 +192,7 @@ impl Gateway {
             return Err(Error::explain(ErrorType::InternalError, "an answer broke off"));
         }
         let response = portal::refusal(&self.parts.portal, visit, &stop.told);
-        respond::whole(session, response).await
+        respond::whole(session, respond::taking_back(response, ctx.spent.take())).await
     }
 }
 
@@ -204,6 +209,7 @@ impl ProxyHttp for Gateway {
             record: Record::default(),
             forward: None,
             upload: Upload::current(),
+            spent: None,
             metrics: self.parts.metrics.clone(),
             is_told: false,
         })

@@ -13,6 +13,7 @@ use super::enrol::EnrolPage;
 use super::front::FrontPage;
 use super::login::LoginPage;
 use super::logout::LogoutPage;
+use super::not_kept::NotKeptPage;
 use super::operation::{Fault, OperationPage};
 use super::operations::{Line, OperationsPage};
 use super::page::Page;
@@ -220,6 +221,8 @@ fn sign_in_pages(language: Language, pages: &mut Pages) {
     let rule = t.say_with("password.rule", &[("n", "12")]);
     let (title, return_to) = (t.say("password.title"), String::new());
     put(pages, "password", &NewPasswordPage { page: page(title), rule, minimum: 12, return_to, error: None });
+    let (title, back) = (t.say("not-kept.title"), "/app/form".to_owned());
+    put(pages, "not-kept", &NotKeptPage { page: page(title), back });
     put(pages, "front-anonymous", &FrontPage { page: page(t.say("front.title")), waiting: None });
 }
 
@@ -360,6 +363,11 @@ pub fn every_refusal() -> Vec<Refused> {
     vec![
         Refused::SignIn { return_to: "/".into() },
         Refused::StepUp { step_up, return_to: "/".into() },
+        Refused::ProofTooOld { again: "/secure/login/confirm?need=sign-in&return_to=/".into() },
+        Refused::NoSecondFactor,
+        Refused::NotKept,
+        Refused::SentAlready,
+        Refused::NoAnswer,
         Refused::BadRequest("no Host"),
         Refused::Forbidden,
         Refused::ForeignForm,

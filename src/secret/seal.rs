@@ -47,6 +47,8 @@ pub enum Purpose {
     UnknownName,
     /// Tickets for kept answers.
     AnswerTicket,
+    /// Tickets for requests that go on after a step-up.
+    ResumeTicket,
     /// The sealing key's own check value, stored beside the data it seals.
     KeyCheck,
 }
@@ -114,6 +116,7 @@ impl Purpose {
             Self::Phone => b"vantail phone",
             Self::UnknownName => b"vantail unknown name",
             Self::AnswerTicket => b"vantail answer ticket",
+            Self::ResumeTicket => b"vantail resume ticket",
             Self::KeyCheck => b"vantail key check",
         }
     }

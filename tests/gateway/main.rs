@@ -19,6 +19,7 @@ mod messages;
 mod operations_port;
 mod paths;
 mod sessions;
+mod stepup;
 mod streams;
 mod waiting;
 mod web;

@@ -66,7 +66,7 @@ impl Gateway {
     ) -> Result<Way, Stop> {
         let visit = ctx.visit.clone().ok_or_else(|| Stop::internal("a request without a visit"))?;
         let spent = portal::spent_resume(&visit, id);
-        let resumed = match self.take_up(session, inbound, visit, id).await {
+        let resumed = match self.open_aside(session, inbound, visit, id).await {
             Ok(resumed) => resumed,
             Err(stop) => {
                 let is_over = matches!(stop.told, Refused::NotKept | Refused::SentAlready);
@@ -105,7 +105,7 @@ impl Gateway {
     }
 
     /// Finds and opens it, for the session it came in.
-    async fn take_up(
+    async fn open_aside(
         &self,
         session: &ServerSession,
         inbound: &Inbound,

@@ -19,7 +19,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::CapturedRequest;
 use super::framing::{Reader, Writer};
 use crate::account::Accounts;
-use crate::audit::Origin;
+use crate::audit::{NewEvent, Origin};
 use crate::identity::SignedIn;
 use crate::policy::StepUp;
 use crate::policy::security::Holding;
@@ -33,7 +33,7 @@ use crate::time::Timestamp;
 pub struct DetourId(String);
 
 /// Requests laid aside, over the store.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Detours<'a> {
     accounts: &'a Accounts,
 }
@@ -269,13 +269,7 @@ fn target_place(id: &DetourId) -> Place<'_> {
     Place { table: "detours", column: "target", row: &id.0 }
 }
 
-fn event(
-    origin: &Origin,
-    act: &'static str,
-    sender: &SignedIn,
-    site: &str,
-    request: &CapturedRequest,
-) -> crate::audit::NewEvent {
+fn event(origin: &Origin, act: &'static str, sender: &SignedIn, site: &str, request: &CapturedRequest) -> NewEvent {
     let event = origin.event(act, "ok").about(sender.user.id).on(sender.session.to_string());
     event.with("site", site).with("method", request.method.clone())
 }

@@ -380,7 +380,9 @@ async fn web_2_what_comes_from_elsewhere_is_not_kept_and_the_page_asks_to_send_i
     let world = builder().start().await;
     let plain = |person: &Person<'_>| {
         let client = world.program().with("Accept", "text/html");
-        person.client.cookies().iter().for_each(|(name, value)| client.set_cookie(name, value));
+        for (name, value) in &person.client.cookies() {
+            client.set_cookie(name, value);
+        }
         client
     };
     let foreign: [&[(&str, &str)]; 6] = [
@@ -584,7 +586,9 @@ async fn what_lies_aside_survives_a_restart() {
     };
     world.restart().await;
     let carol = world.person("carol");
-    cookies.iter().for_each(|(name, value)| carol.client.set_cookie(name, value));
+    for (name, value) in &cookies {
+        carol.client.set_cookie(name, value);
+    }
     let (page, _) = follow(&carol.client, proves(&carol, &asked).await).await;
     assert_eq!((page.text().as_str(), &world.backend.last().body[..]), ("ok", &b"a=1"[..]));
     assert_eq!(world.backend.count(), 1);

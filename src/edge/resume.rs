@@ -190,7 +190,13 @@ impl Gateway {
         let Resumed { visit, sender, detour, request, .. } = resumed;
         let is_ours = self.detours().take(detour, request, sender, &visit.origin("page")).await?;
         ctx.spent = Some(spent);
-        if is_ours { Ok(()) } else { Err(sent_already()) }
+        if is_ours {
+            return Ok(());
+        }
+        match self.detours().find(&detour.id, sender, visit.now).await? {
+            Some(detour) if detour.is_used => Err(sent_already()),
+            _ => Err(Stop::new(Refused::NotKept, "its session ended meanwhile")),
+        }
     }
 }
 

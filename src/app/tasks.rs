@@ -85,6 +85,8 @@ async fn sweep_sessions(tools: Tools) -> Result<(), StoreError> {
     for session in tools.sessions.sweep(&limits, tools.means.clock.now()).await? {
         tools.operations.session_ended(session).await?;
     }
+    // What was laid aside in a session ends with it, whoever ended it.
+    tools.store.forget_dead_detours(tools.means.clock.now()).await?;
     Ok(())
 }
 

@@ -46,6 +46,8 @@ pub(super) enum Verdict {
     Hold,
     /// A kept answer was shown.
     KeptAnswer,
+    /// A request laid aside was taken up, and forwarded to a backend.
+    Resume,
     /// Asked to sign in.
     SignIn,
     /// Asked for more than the session has.
@@ -132,7 +134,11 @@ impl Record {
         self.because = Some(stop.because.clone());
         let failed = matches!(
             stop.told,
-            Refused::Internal | Refused::Unavailable { .. } | Refused::BadGateway | Refused::GatewayTimeout
+            Refused::Internal
+                | Refused::Unavailable { .. }
+                | Refused::BadGateway
+                | Refused::GatewayTimeout
+                | Refused::NoAnswer
         );
         if failed {
             self.decision = Verdict::Error;
@@ -198,6 +204,7 @@ impl Verdict {
             Self::Portal => "portal",
             Self::Hold => "hold",
             Self::KeptAnswer => "kept-answer",
+            Self::Resume => "resume",
             Self::SignIn => "sign-in",
             Self::StepUp => "step-up",
             Self::Refuse => "refuse",

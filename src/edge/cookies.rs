@@ -31,6 +31,13 @@ pub(super) fn values<'h, const N: usize>(
     Ok(found.map(|found| found.map(|value| std::str::from_utf8(value).unwrap_or_default())))
 }
 
+/// The cookies whose names begin with `prefix`: what follows it, and the value.
+pub(super) fn beginning_with<'h>(headers: &'h HeaderMap, prefix: &str) -> impl Iterator<Item = (&'h str, &'h str)> {
+    let pairs = headers.get_all(COOKIE).iter().flat_map(pairs);
+    let found = pairs.filter_map(move |pair| std::str::from_utf8(pair.strip_prefix(prefix.as_bytes())?).ok());
+    found.filter_map(|rest| rest.split_once('='))
+}
+
 /// Takes the gateway's cookies out of `Cookie`, and leaves the others byte for byte (several fields become one, as RFC 9113
 /// section 8.2.3 asks towards HTTP/1.1).
 pub(super) fn strip_own(fields: &mut HeaderMap) {
@@ -118,6 +125,13 @@ mod tests {
         assert_eq!(find("__Host-vantail-answer=2"), Ok([None, Some("2".into())]));
         assert_eq!(find("__Host-vantail-answer=2; __Host-vantail=1"), Ok([Some("1".into()), Some("2".into())]));
         assert_eq!(find("__Host-vantail-answer=2; __Host-vantail=1; __Host-vantail-answer=3"), Err(Ambiguous));
+    }
+
+    #[test]
+    fn cookies_of_one_family_are_found_by_how_their_names_begin() {
+        let headers = request(&["a=1; vantail-resume-x=1;vantail-resume-y=2", "vantail-resume=3; vantail-resume-=4"]);
+        let found: Vec<_> = beginning_with(&headers, "vantail-resume-").collect();
+        assert_eq!(found, [("x", "1"), ("y", "2"), ("", "4")]);
     }
 
     #[test]

@@ -120,7 +120,8 @@ impl Deliver for Delivery {
     }
 }
 
-fn captured_header(request: &CapturedRequest) -> pingora::Result<RequestHeader> {
+/// The head of a captured request, as it came.
+pub(super) fn captured_header(request: &CapturedRequest) -> pingora::Result<RequestHeader> {
     let mut header = RequestHeader::build_no_case(
         request.method.as_str(),
         request.target.as_bytes(),

@@ -76,17 +76,7 @@ impl Gateway {
         as_sent: String,
         content: Option<Whole>,
     ) -> Result<Way, Stop> {
-        let now = self.parts.portal.clock.now();
-        let signed = match permit.identity() {
-            Some(signed_in) => Some(
-                self.parts
-                    .assertions
-                    .for_site(signed_in, &permit.site().name, now)
-                    .map_err(|error| Stop::unavailable(error.to_string()))?,
-            ),
-            None => None,
-        };
-        let forward = Forward { permit, as_sent, signed, tried: Vec::new() };
+        let forward = self.prepare(permit, as_sent)?;
         if let Some(content) = content
             && session.retry_buffer_truncated()
         {
@@ -100,6 +90,21 @@ impl Gateway {
         }
         ctx.forward = Some(forward);
         Ok(Way::Forward)
+    }
+
+    /// What is permitted, in the name of whoever the permit names.
+    pub(super) fn prepare(&self, permit: Permit, as_sent: String) -> Result<Forward, Stop> {
+        let now = self.parts.portal.clock.now();
+        let signed = match permit.identity() {
+            Some(signed_in) => Some(
+                self.parts
+                    .assertions
+                    .for_site(signed_in, &permit.site().name, now)
+                    .map_err(|error| Stop::unavailable(error.to_string()))?,
+            ),
+            None => None,
+        };
+        Ok(Forward { permit, as_sent, signed, tried: Vec::new() })
     }
 
     /// The peer for the next try.

@@ -42,41 +42,37 @@ impl Gateway {
             self.parts.portal.operations.may_ask(requester.user.id).await?;
             self.capture(session, inbound, visit).await?
         };
-        let ask = self.ask(session, inbound, visit, (rule, bytes), Arc::clone(&requester))?;
-        let asked = self.store(ask, visit).await?;
+        let facts = Facts {
+            method: &inbound.method,
+            target: &inbound.target,
+            client: visit.address,
+            headers: &session.req_header().headers,
+            body: BodyFacts::Read(&bytes),
+        };
+        let titles = titles(&rule, &facts);
+        let request = captured(session, inbound, visit, &requester, bytes);
+        let asked = self.ask(visit, (rule, titles), &requester, request).await?;
         // Stored: who waits for the answer takes no room.
         drop(place);
         let most = preferred_wait(&session.req_header().headers);
         self.answer_held(session, visit, &asked, &requester, most).await
     }
 
-    async fn store(&self, ask: Ask, visit: &Visit) -> Result<Asked, Stop> {
+    /// Stores a request as an operation.
+    pub(super) async fn ask(
+        &self,
+        visit: &Visit,
+        (rule, (title_en, title_fr)): (Arc<Rule>, (String, String)),
+        requester: &Arc<SignedIn>,
+        request: CapturedRequest,
+    ) -> Result<Asked, Stop> {
+        let (site, requester) = (site_of(visit)?, Arc::clone(requester));
+        let backend =
+            self.parts.backends.choose(&site, &[]).ok_or_else(|| Stop::internal("the site has no backend"))?;
+        let ask = Ask { site, rule, requester, request, title_en, title_fr, backend: backend.url().to_owned() };
         let _turn = self.storing.acquire().await.map_err(|error| Stop::internal(error.to_string()))?;
         let door = if visit.wants_page { "page" } else { "api" };
         Ok(self.parts.portal.operations.ask(ask, &visit.origin(door)).await?)
-    }
-
-    fn ask(
-        &self,
-        session: &ServerSession,
-        inbound: &Inbound,
-        visit: &Visit,
-        (rule, content): (Arc<Rule>, Bytes),
-        requester: Arc<SignedIn>,
-    ) -> Result<Ask, Stop> {
-        let site = site_of(visit)?;
-        let facts = Facts {
-            method: &inbound.method,
-            target: &inbound.target,
-            client: visit.address,
-            headers: &session.req_header().headers,
-            body: BodyFacts::Read(&content),
-        };
-        let (title_en, title_fr) = (rule.title("en", &facts), rule.title("fr", &facts));
-        let backend =
-            self.parts.backends.choose(&site, &[]).ok_or_else(|| Stop::internal("the site has no backend"))?;
-        let request = captured(session, inbound, visit, &requester, content);
-        Ok(Ask { site, rule, requester, request, title_en, title_fr, backend: backend.url().to_owned() })
     }
 
     async fn answer_held(
@@ -107,15 +103,20 @@ impl Gateway {
     }
 }
 
-fn requester(visit: &Visit) -> Result<Arc<SignedIn>, Stop> {
+/// The operation's readable name, in English and French.
+pub(super) fn titles(rule: &Rule, facts: &Facts<'_>) -> (String, String) {
+    (rule.title("en", facts), rule.title("fr", facts))
+}
+
+pub(super) fn requester(visit: &Visit) -> Result<Arc<SignedIn>, Stop> {
     match super::path::caller(&visit.presented) {
         Caller::User(signed_in) => Ok(signed_in),
-        Caller::Anonymous => Err(Stop::internal("a hold without a requester")),
+        Caller::Anonymous => Err(Stop::internal("a request to keep, of nobody")),
     }
 }
 
 /// Everything that will be sent: end-to-end headers without ours, the body, and how the requester was known.
-fn captured(
+pub(super) fn captured(
     session: &ServerSession,
     inbound: &Inbound,
     visit: &Visit,

@@ -12,7 +12,7 @@ use super::grounds::Grounds;
 use super::stop::Stop;
 use super::{Gateway, address, cookies, fields, framing, host, identity};
 use crate::policy::{CanonicalTarget, Site};
-use crate::portal::{Language, Refused, Visit, answer_cookie_name, session_cookie_name};
+use crate::portal::{Language, Refused, Visit, answer_cookie_name, resume_cookie_prefix, session_cookie_name};
 use crate::secret::SessionToken;
 use crate::session::Presented;
 
@@ -29,6 +29,8 @@ pub(super) struct Inbound {
     pub target: CanonicalTarget,
     /// The one-use ticket for a kept answer.
     pub ticket: Option<String>,
+    /// Tickets by which requests laid aside go on: ids and values, as a browser's navigation brings them.
+    pub resuming: Vec<(String, String)>,
     /// What the session cookie says.
     pub credential: Credential,
 }
@@ -93,8 +95,10 @@ impl Gateway {
         let [session, ticket] = cookies::values(&header.headers, names)
             .map_err(|cookies::Ambiguous| Stop::bad_request("one cookie with two values"))?;
         let (credential, ticket) = (Credential::of(session), ticket.map(str::to_owned));
+        let resuming =
+            if visit.wants_page && header.method == Method::GET { resuming(header, visit) } else { Vec::new() };
         fields::change(header, |fields| identity::strip(fields, site));
-        Ok(Inbound { grounds, method: header.method.clone(), target, ticket, credential })
+        Ok(Inbound { grounds, method: header.method.clone(), target, ticket, resuming, credential })
     }
 
     fn read_origin(&self, headers: &HeaderMap, connection: &Connection, visit: &mut Visit) -> Result<(), Stop> {
@@ -111,6 +115,11 @@ impl Gateway {
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name).map(HeaderValue::to_str)?.ok()
+}
+
+fn resuming(header: &RequestHeader, visit: &Visit) -> Vec<(String, String)> {
+    let found = cookies::beginning_with(&header.headers, resume_cookie_prefix(visit.secure));
+    found.map(|(id, ticket)| (id.to_owned(), ticket.to_owned())).collect()
 }
 
 /// Whether a person's browser navigates (Fetch Metadata says so), or, of older browsers, whether a page is accepted.
@@ -151,9 +160,9 @@ impl Inbound {
         !crate::portal::is_polling(self.target.path())
     }
 
-    /// Where to come back to after a sign-in: only what can be asked for again without harm.
-    pub fn return_to(&self) -> String {
-        if matches!(self.method, Method::GET | Method::HEAD) { self.target.as_sent() } else { "/".into() }
+    /// Whether it can be asked for again without harm.
+    pub fn is_repeatable(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD)
     }
 }
 

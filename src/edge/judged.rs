@@ -38,10 +38,11 @@ impl Gateway {
         // Sent: its place is for another.
         drop(content);
         exchange::answer(&mut answering).await.map_err(|error| failed(&error.into_up()))?;
-        Ok(Way::written(self.pass_on(session, ctx, &mut answering).await))
+        Ok(Way::written(self.pass_on(session, ctx, &mut answering, |_| Ok(())).await))
     }
 
-    async fn connect(&self, ctx: &mut Context, forward: &mut Forward) -> Result<HttpSession, Stop> {
+    /// A fresh connection to a backend. An error means that nothing was sent.
+    pub(super) async fn connect(&self, ctx: &mut Context, forward: &mut Forward) -> Result<HttpSession, Stop> {
         let mut last = failed(&without_permit().into_up());
         for _ in 0..TRIES {
             let Some(target) = forward.next(self) else { break };
@@ -64,15 +65,19 @@ impl Gateway {
         Err(last)
     }
 
-    async fn pass_on(
+    /// Streams the answer, its head changed by `change`.
+    pub(super) async fn pass_on(
         &self,
         session: &mut ServerSession,
         ctx: &mut Context,
         answering: &mut HttpSession,
+        change: impl FnOnce(&mut ResponseHeader) -> pingora::Result<()>,
     ) -> pingora::Result<()> {
         let header = answering.resp_header().ok_or_else(without_permit)?;
         ctx.usage = Usage::of(header);
-        respond::begin(session, passed_header(header)?).await?;
+        let mut header = passed_header(header)?;
+        change(&mut header)?;
+        respond::begin(session, header).await?;
         if respond::has_content(session) {
             while let Some(piece) = answering.read_body_bytes().await? {
                 if ctx.usage.is_taking(&piece) {

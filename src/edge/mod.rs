@@ -8,8 +8,8 @@
 //! * **Outgoing** is what a backend is told of who asks; every way to a backend takes it.
 //!
 //! Flow: [`listen`] binds, [`server`] accepts and greets, `connection` keeps the deadlines, `inbound` reads, `path` decides,
-//! pingora forwards (or `judged`, `hold` and `bridge` answer), `access_log` and [`metrics`] tell. What lasts ends with its
-//! session (`live`). [`deliver`] sends what was confirmed, by the same backends, header rules and identity.
+//! pingora forwards (or `judged`, `hold`, `detour`, `resume` and `bridge` answer), `access_log` and [`metrics`] tell. What
+//! lasts ends with its session (`live`). [`deliver`] sends what was confirmed, by the same backends, header rules and identity.
 
 mod access_log;
 mod address;
@@ -21,6 +21,7 @@ mod connection;
 mod cookies;
 mod deadlines;
 pub mod deliver;
+mod detour;
 mod exchange;
 mod fields;
 mod forward;
@@ -39,6 +40,7 @@ mod path;
 mod proxy_protocol;
 mod request_id;
 mod respond;
+mod resume;
 mod room;
 pub mod server;
 mod stop;
@@ -64,6 +66,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use http::HeaderValue;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
@@ -138,6 +141,8 @@ pub(crate) struct Context {
     /// While it is in somebody's session.
     entered: Option<Entered>,
     usage: Usage,
+    /// Takes back the one-use cookie that was used up, whatever is answered.
+    spent: Option<HeaderValue>,
     metrics: Metrics,
     is_told: bool,
 }
@@ -203,7 +208,7 @@ impl Gateway {
             return Err(Error::explain(ErrorType::InternalError, "an answer broke off"));
         }
         let response = portal::refusal(&self.parts.portal, visit, &stop.told);
-        respond::whole(session, response).await
+        respond::whole(session, respond::taking_back(response, ctx.spent.take())).await
     }
 }
 
@@ -222,6 +227,7 @@ impl ProxyHttp for Gateway {
             stream: Stream::current(),
             entered: None,
             usage: Usage::default(),
+            spent: None,
             metrics: self.parts.metrics.clone(),
             is_told: false,
         })

@@ -8,8 +8,9 @@ use pingora::protocols::http::ServerSession;
 use super::access_log::Verdict;
 use super::body::{Bounds, Whole};
 use super::connection::Connection;
+use super::detour::return_to;
 use super::inbound::{Credential, Inbound, site_of};
-use super::room::{Extent, Owner};
+use super::room::{Extent, Owner, Place};
 use super::stop::Stop;
 use super::{Context, Gateway, Way, body, respond};
 use crate::identity::Caller;
@@ -51,6 +52,10 @@ impl Gateway {
             ctx.record.decision = Verdict::KeptAnswer;
             return Ok(way);
         }
+        if let Some(id) = self.resumed(&inbound) {
+            known?;
+            return Box::pin(self.resume(session, ctx, &inbound, &id)).await;
+        }
 
         let (decision, content) = self.judge(session, &inbound, visit, &site).await?;
         ctx.record.decided(&decision);
@@ -60,10 +65,11 @@ impl Gateway {
             // What follows needs to know for sure who asks.
             _ if known.is_err() => known.map(|()| Way::Answered).map_err(Stop::from),
             Decision::SignIn => {
-                Err(Stop::new(Refused::SignIn { return_to: inbound.return_to() }, "nobody is signed in"))
+                let return_to = return_to(session, &inbound, visit);
+                Err(Stop::new(Refused::SignIn { return_to }, "nobody is signed in"))
             }
             Decision::StepUp(step_up) => {
-                let return_to = inbound.return_to();
+                let return_to = Box::pin(self.detour(session, &inbound, visit, step_up, content)).await?;
                 Err(Stop::new(Refused::StepUp { step_up, return_to }, "not signed in surely or freshly enough"))
             }
             Decision::Hold(rule) => Box::pin(self.hold(session, &inbound, visit, rule, content)).await,
@@ -152,11 +158,16 @@ impl Gateway {
         inbound: &Inbound,
         visit: &Visit,
     ) -> Result<Whole, Stop> {
+        let one = inbound.grounds.policy.security.holding.body_limit;
+        let bounds = Bounds { one, within: self.parts.deadlines.capture };
+        body::read_whole(session, self.place(inbound, visit), bounds).await
+    }
+
+    /// A place for a body in memory.
+    pub(super) fn place(&self, inbound: &Inbound, visit: &Visit) -> Place {
         let holding = inbound.grounds.policy.security.holding;
-        let bounds = Bounds { one: holding.body_limit, within: self.parts.deadlines.capture };
         let share = (holding.memory / 4).max(holding.body_limit);
-        let extent = Extent { all: holding.memory, share, free: 0 };
-        body::read_whole(session, self.held.place(owner(visit), extent), bounds).await
+        self.held.place(owner(visit), Extent { all: holding.memory, share, free: 0 })
     }
 }
 

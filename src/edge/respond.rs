@@ -62,6 +62,14 @@ pub(super) async fn kept(session: &mut ServerSession, answer: Answer, ticket: Op
     whole(session, response).await
 }
 
+/// The same answer, taking back a one-use cookie that was used up.
+pub(super) fn taking_back<B>(mut response: Response<B>, spent: Option<HeaderValue>) -> Response<B> {
+    if let Some(spent) = spent {
+        response.headers_mut().append(SET_COOKIE, spent);
+    }
+    response
+}
+
 fn spent_ticket(secure: bool) -> HeaderValue {
     if secure {
         HeaderValue::from_static("__Host-vantail-answer=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax")

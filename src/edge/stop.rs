@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::room::NoRoom;
-use crate::operation::OperationError;
+use crate::operation::{DetourError, OperationError};
 use crate::policy::{NotCanonical, Refusal};
 use crate::portal::Refused;
 use crate::store::StoreError;
@@ -80,6 +80,15 @@ impl From<Refusal> for Stop {
             }
             Refusal::UnreadableBody(why) => Self::bad_request(why),
             Refusal::UnsupportedBody(why) => Self::new(Refused::UnsupportedMediaType(why), why),
+        }
+    }
+}
+
+impl From<DetourError> for Stop {
+    fn from(error: DetourError) -> Self {
+        match error {
+            DetourError::Store(error) => error.into(),
+            DetourError::SealBroken => Self::new(Refused::NotKept, error.to_string()),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! * A **validator** ([`rights`]) confirms with their own **token**; enough confirmations are the **quorum**.
 //! * Its **standing** ([`standing`]) is what it was asked with: requester, rights, rule. Gone, the operation is withdrawn.
 //! * **Dispatch** ([`dispatch`]) looks at all of it again, commits `sending`, sends once, keeps the answer.
+//! * A **detour** ([`detour`]) is no operation: a captured request that waits for its own sender, who must prove more first.
 //!
 //! ```text
 //!              ┌─ denied      a validator said no
@@ -23,6 +24,7 @@ mod ask;
 pub mod capture;
 mod confirm;
 mod delivery;
+pub mod detour;
 pub mod dispatch;
 mod framing;
 mod hub;
@@ -43,6 +45,7 @@ mod wait;
 
 pub use answer::Answer;
 pub use capture::CapturedRequest;
+pub use detour::{Aside, Detour, DetourError, DetourId, Detours};
 pub use dispatch::{Deliver, Delivered};
 pub use reasons::{Cause, MayNot};
 pub use service::{Ask, Asked, ConfirmError, OperationError, Operations};

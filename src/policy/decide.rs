@@ -61,6 +61,9 @@ pub struct StepUp {
     pub fresh: Option<Duration>,
 }
 
+/// A proof dated later than now by no more than this counts as fresh: gateways' clocks differ a little.
+const CLOCK_SLACK: Duration = Duration::from_mins(1);
+
 /// Why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
@@ -102,6 +105,33 @@ pub struct Report {
     pub rule: String,
     /// `forward`, `hold`, `read-body`, `step-up`, `sign-in`, `refuse`.
     pub would: &'static str,
+}
+
+// === impl StepUp ===
+
+impl StepUp {
+    /// Whether `signed_in` has nothing more to prove at `now`.
+    pub fn is_met_by(self, signed_in: &SignedIn, now: Timestamp) -> bool {
+        self.is_sure_enough(signed_in) && self.is_fresh_enough(signed_in, now)
+    }
+
+    /// When `signed_in` last proved what counts here; nothing when they never did.
+    pub fn proven_at(self, signed_in: &SignedIn) -> Option<Timestamp> {
+        if self.factors >= 2 {
+            signed_in.second_factor_at
+        } else {
+            signed_in.second_factor_at.max(Some(signed_in.auth_time))
+        }
+    }
+
+    pub(super) fn is_sure_enough(self, signed_in: &SignedIn) -> bool {
+        signed_in.factors() >= self.factors
+    }
+
+    pub(super) fn is_fresh_enough(self, signed_in: &SignedIn, now: Timestamp) -> bool {
+        let Some(fresh) = self.fresh else { return true };
+        self.proven_at(signed_in).is_some_and(|at| at <= now.plus(CLOCK_SLACK) && now.since(at) <= fresh)
+    }
 }
 
 // === impl Permit ===

@@ -24,9 +24,6 @@ use super::{Site, overrides};
 use crate::identity::{Caller, SignedIn, User};
 use crate::time::Timestamp;
 
-/// A proof dated later than now by no more than this counts as fresh: gateways' clocks differ a little.
-const CLOCK_SLACK: std::time::Duration = std::time::Duration::from_mins(1);
-
 /// Who asks, and whether address, factors and freshness are looked at.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Asker<'a> {
@@ -255,7 +252,7 @@ impl<'a> Judge<'a> {
             return Outcome::Refuse(Refusal::NotAllowed { rule: rule.name.clone() });
         }
         if !self.is_sure_enough(rule, signed_in) || !self.is_fresh_enough(rule, signed_in) {
-            return Outcome::StepUp(StepUp { factors: rule.demand.factors, fresh: rule.demand.fresh });
+            return Outcome::StepUp(rule.step_up());
         }
         if rule.hold.is_some() { Outcome::Hold(rule) } else { Outcome::Forward(rule) }
     }
@@ -277,18 +274,11 @@ impl<'a> Judge<'a> {
     }
 
     pub(super) fn is_sure_enough(&self, rule: &Rule, signed_in: &SignedIn) -> bool {
-        matches!(self.asker, Asker::Earlier(_)) || signed_in.factors() >= rule.demand.factors
+        matches!(self.asker, Asker::Earlier(_)) || rule.step_up().is_sure_enough(signed_in)
     }
 
     pub(super) fn is_fresh_enough(&self, rule: &Rule, signed_in: &SignedIn) -> bool {
-        let Some(fresh) = rule.demand.fresh else { return true };
-        let proven = if rule.demand.factors >= 2 {
-            signed_in.second_factor_at
-        } else {
-            signed_in.second_factor_at.max(Some(signed_in.auth_time))
-        };
-        matches!(self.asker, Asker::Earlier(_))
-            || proven.is_some_and(|at| at <= self.now.plus(CLOCK_SLACK) && self.now.since(at) <= fresh)
+        matches!(self.asker, Asker::Earlier(_)) || rule.step_up().is_fresh_enough(signed_in, self.now)
     }
 }
 

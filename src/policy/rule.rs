@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::Method;
 
 use super::NetworkSet;
+use super::decide::StepUp;
 use super::fields::Condition;
 use super::pattern::PathPattern;
 use super::title;
@@ -134,6 +135,11 @@ impl Rule {
             (None, _) => &self.name,
         };
         title::render(template, &self.matcher.paths, facts)
+    }
+
+    /// What it asks for beyond the session.
+    pub(super) fn step_up(&self) -> StepUp {
+        StepUp { factors: self.demand.factors, fresh: self.demand.fresh }
     }
 }
 

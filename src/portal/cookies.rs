@@ -7,11 +7,12 @@ use http::HeaderMap;
 use http::header::{COOKIE, HeaderValue};
 
 use super::Visit;
+use crate::operation::DetourId;
 use crate::secret::{BrowserToken, SessionToken};
 
 /// How long a browser is known by its cookie, seconds: 400 days, the most browsers keep one (RFC 6265bis section 5.5).
 const BROWSER_SECONDS: u32 = 400 * 24 * 3600;
-/// How long the ticket for a kept answer is good for, seconds: one redirect.
+/// How long the ticket for a kept answer, or for a request that goes on, is good for, seconds: one redirect.
 const ANSWER_SECONDS: u32 = 60;
 
 /// Name of the session cookie for this visit: `__Host-vantail`, or `vantail` on loopback over plain HTTP.
@@ -22,6 +23,11 @@ pub fn session_cookie_name(secure: bool) -> &'static str {
 /// Name of the one-use answer cookie.
 pub fn answer_cookie_name(secure: bool) -> &'static str {
     if secure { "__Host-vantail-answer" } else { "vantail-answer" }
+}
+
+/// How the name of the cookie begins by which a request laid aside goes on. Its id follows: each tab has its own.
+pub fn resume_cookie_prefix(secure: bool) -> &'static str {
+    if secure { "__Host-vantail-resume-" } else { "vantail-resume-" }
 }
 
 /// Name of the cookie that ties the forms of a browser without session to that browser.
@@ -64,6 +70,16 @@ pub fn answer(visit: &Visit, ticket: &str) -> HeaderValue {
     set(visit, answer_cookie_name(visit.secure), ticket, Some(ANSWER_SECONDS))
 }
 
+/// Sets the ticket by which the request laid aside as `id` goes on.
+pub fn resume(visit: &Visit, id: &DetourId, ticket: &str) -> HeaderValue {
+    set(visit, &resume_cookie_name(visit, id), ticket, Some(ANSWER_SECONDS))
+}
+
+/// Takes that ticket back.
+pub fn spent_resume(visit: &Visit, id: &DetourId) -> HeaderValue {
+    set(visit, &resume_cookie_name(visit, id), "", Some(0))
+}
+
 /// Ties this browser's forms to it.
 pub fn csrf(visit: &Visit, value: &str) -> HeaderValue {
     set(visit, csrf_cookie_name(visit.secure), value, None)
@@ -86,6 +102,10 @@ pub fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = pairs.filter(|(own, _)| *own == name).map(|(_, value)| value.trim_end_matches(' '));
     let first = values.next()?;
     values.all(|other| other == first).then_some(first)
+}
+
+fn resume_cookie_name(visit: &Visit, id: &DetourId) -> String {
+    format!("{}{id}", resume_cookie_prefix(visit.secure))
 }
 
 fn set(visit: &Visit, name: &str, value: &str, max_age: Option<u32>) -> HeaderValue {

@@ -154,15 +154,19 @@ impl<T> IntoResponse for Unposted<T> {
 fn check_source(visit: &Visit, headers: &HeaderMap) -> Result<(), Refused> {
     let told = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
     let own_site = told("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
-    let own_origin = told(ORIGIN.as_str()).is_none_or(|origin| is_own(visit, origin));
+    let own_origin = told(ORIGIN.as_str()).is_none_or(|origin| visit.is_own_origin(origin));
     if own_site && own_origin && is_form(headers) { Ok(()) } else { Err(Refused::ForeignForm) }
 }
 
-/// Whether `origin` is this visit's; a browser leaves the scheme's own port out, a `Host` header may carry it.
-fn is_own(visit: &Visit, origin: &str) -> bool {
-    let own = visit.own_origin();
-    let default_port = if visit.secure { ":443" } else { ":80" };
-    origin == own.strip_suffix(default_port).unwrap_or(&own)
+/// Whether the browser says that a request comes from a page of this very origin: by `Origin` or by `Sec-Fetch-Site`, and
+/// neither says otherwise. A page that lets no address of its own out sends `Origin: null`, which says nothing.
+pub fn is_from_own_page(visit: &Visit, headers: &HeaderMap) -> bool {
+    let told = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
+    let origin = told(ORIGIN.as_str()).filter(|origin| *origin != "null").map(|origin| visit.is_own_origin(origin));
+    let site = told("sec-fetch-site");
+    let by_site = site == Some("same-origin");
+    let contradicted = origin == Some(false) || !matches!(site, None | Some("same-origin" | "none"));
+    !contradicted && (origin == Some(true) || by_site)
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -178,4 +182,60 @@ async fn read(body: Body) -> Result<bytes::Bytes, Refused> {
 /// A field given twice, or not at all where it must be, is no form of ours.
 fn parse<F: DeserializeOwned>(body: &[u8]) -> Result<F, Refused> {
     serde_urlencoded::from_bytes(body).map_err(|_| Refused::BadRequest("form"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::super::Language;
+    use super::*;
+    use crate::time::Timestamp;
+
+    fn from_own_page(fields: &[(&'static str, &'static str)]) -> bool {
+        let visit = Visit {
+            request_id: "r-1".into(),
+            now: Timestamp::from_secs(1),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            secure: true,
+            loopback: false,
+            host: "gw.test:443".into(),
+            site: None,
+            presented: Presented::Nothing,
+            token: None,
+            language: Language::En,
+            wants_page: true,
+        };
+        let headers = fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        is_from_own_page(&visit, &headers)
+    }
+
+    #[test]
+    fn web_2_a_page_is_our_own_when_the_browser_says_so_and_nothing_says_otherwise() {
+        for own in [
+            &[("origin", "https://gw.test")][..],
+            &[("origin", "https://gw.test"), ("sec-fetch-site", "same-origin")],
+            &[("origin", "https://gw.test"), ("sec-fetch-site", "none")],
+            &[("sec-fetch-site", "same-origin")],
+            &[("origin", "null"), ("sec-fetch-site", "same-origin")],
+        ] {
+            assert!(from_own_page(own), "{own:?}");
+        }
+        for foreign in [
+            &[][..],
+            &[("origin", "null")],
+            &[("origin", "https://evil.test")],
+            &[("origin", "http://gw.test")],
+            &[("origin", "https://gw.test:8443")],
+            &[("origin", "https://gw.test.evil.test")],
+            &[("origin", "https://evil.test"), ("sec-fetch-site", "same-origin")],
+            &[("origin", "https://gw.test"), ("sec-fetch-site", "cross-site")],
+            &[("origin", "https://gw.test"), ("sec-fetch-site", "same-site")],
+            &[("origin", "null"), ("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "none")],
+        ] {
+            assert!(!from_own_page(foreign), "{foreign:?}");
+        }
+    }
 }

@@ -24,6 +24,7 @@ mod hold;
 mod language;
 mod login;
 mod logout;
+mod not_kept;
 mod operation;
 mod operations;
 mod own_factor;
@@ -38,6 +39,7 @@ mod refuse;
 mod remove_factor;
 mod request;
 mod respond;
+mod resume;
 mod return_to;
 mod said;
 mod second_factor;
@@ -65,11 +67,16 @@ use crate::secret::{Keyring, Random, SessionToken};
 use crate::session::{Login, Presented};
 use crate::time::{Clock, Timestamp};
 
-pub use cookies::{answer_cookie_name, csrf_cookie_name, is_own, session_cookie_name, sets_own};
+pub use cookies::{
+    answer_cookie_name, csrf_cookie_name, is_own, resume_cookie_prefix, session_cookie_name, sets_own, spent_resume,
+};
+pub use forgery::is_from_own_page;
 pub use hold::{ended, held};
 pub use language::Language;
+pub use not_kept::address as not_kept_address;
 pub use polling::is_polling;
 pub use refuse::refusal;
+pub use resume::address as resume_address;
 pub use return_to::safe_return;
 pub use said::failure_in_english;
 
@@ -138,6 +145,19 @@ pub enum Refused {
         /// Path and query to come back to.
         return_to: String,
     },
+    /// 403: it was proven just now, and the rule asks for a proof all the same. Another redirect would lead in a circle.
+    ProofTooOld {
+        /// Where to prove it once more, for whoever wants to.
+        again: String,
+    },
+    /// 403: a second factor is needed, and this user has none and is not offered one.
+    NoSecondFactor,
+    /// 404: what was sent does not lie aside, or not for this session; the same whichever it is.
+    NotKept,
+    /// 409: what lay aside was sent already, or is held.
+    SentAlready,
+    /// 502: what lay aside was sent, and no answer can be shown.
+    NoAnswer,
     /// 400, with a stable word for what is wrong.
     BadRequest(&'static str),
     /// 403: not with this account, or not from here.
@@ -223,6 +243,8 @@ fn sign_in_routes() -> Router<Portal> {
         .route("/secure/login/enrol", get(enrol::show).post(enrol::submit))
         .route("/secure/login/password", get(password::show).post(password::submit))
         .route("/secure/login/confirm", get(reauthenticate::show).post(reauthenticate::submit))
+        .route("/secure/login/resume/{id}", get(resume::show))
+        .route("/secure/login/not-kept", get(not_kept::show))
         .route("/secure/logout", get(logout::show).post(logout::submit))
 }
 
@@ -273,6 +295,14 @@ impl Visit {
             Presented::Live(signed_in) => Some(signed_in),
             _ => None,
         }
+    }
+
+    /// The browser's own word on where a request comes from, read by [`is_from_own_page`], is compared with this.
+    fn is_own_origin(&self, origin: &str) -> bool {
+        let own = self.own_origin();
+        // A browser leaves the scheme's own port out, a `Host` header may carry it.
+        let default_port = if self.secure { ":443" } else { ":80" };
+        origin == own.strip_suffix(default_port).unwrap_or(&own)
     }
 
     /// Whether anybody may sign in over this connection: by https, or on this very machine.

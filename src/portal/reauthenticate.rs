@@ -1,7 +1,8 @@
 //! `/secure/login/confirm`: whoever is signed in proves it again, because what comes next asks for it.
 //!
 //! Two needs: `sign-in` (password, and the code where a second factor is on) and `second-factor` (the code alone). A recovery code
-//! serves as the code. The request that asked for it is come back to.
+//! serves as the code. The request that asked for it is come back to. What asks for no proof any more is gone on to at once: it
+//! was given in another tab.
 
 use std::time::Duration;
 
@@ -13,10 +14,10 @@ use serde::Deserialize;
 use super::factor_field::{FactorField, With, given, nothing};
 use super::forgery::{Posted, Unposted};
 use super::here::{Here, Wanted};
-use super::login::{SHOWN_AGAIN, allowed_here, begin_again, next_page};
+use super::login::{SHOWN_AGAIN, allowed_here, next_page, sign_in_after};
 use super::page::{self, Page};
-use super::return_to::{encoded, with_return};
-use super::{Refused, Visit};
+use super::return_to::{encoded, safe_return, with_return};
+use super::{Refused, Visit, resume};
 use crate::identity::SignedIn;
 use crate::secret::SecretText;
 use crate::session::login::Proof;
@@ -76,18 +77,28 @@ pub(super) struct ProofPage {
 /// The form with what is needed. Without a second factor to give, one is set up first.
 pub async fn show(here: Here, Wanted(query): Wanted<NeedQuery>) -> Result<Response, Refused> {
     allowed_here(&here)?;
+    if resume::waits_for_nothing(&here, &query.return_to).await? {
+        return Ok(back_to(&query.return_to));
+    }
     form(&here, StatusCode::OK, query, None).await
 }
 
-/// The proof; then back to where it was asked for.
+/// The proof; then back to where it was asked for. A form from before another tab's proof proves nothing, and need not: what
+/// it led to says whether anything is still missing.
 pub async fn submit(here: Here, posted: Result<Posted<ProofForm>, Unposted<ProofForm>>) -> Result<Response, Refused> {
     allowed_here(&here)?;
-    let ProofForm { need, password, code, recovery_code, return_to } =
-        posted.map_err(Unposted::into_refused)?.into_inner();
+    let ProofForm { need, password, code, recovery_code, return_to } = match posted {
+        Ok(posted) => posted.into_inner(),
+        Err(Unposted::Stale(typed)) if !typed.return_to.is_empty() => return Ok(back_to(&typed.return_to)),
+        Err(unposted) => return Err(unposted.into_refused()),
+    };
     let with = With::of(recovery_code.as_ref());
     match prove(&here, need, password, given(code, recovery_code)).await {
         Ok(step) => Ok(next_page(&here, step, &return_to)),
-        Err(Failed::Login(LoginError::Over)) => Ok(begin_again(&here, &return_to)),
+        // Pressed twice, or two tabs at once: the other one may just have brought a new cookie, which is not to be taken away.
+        Err(Failed::Login(LoginError::Over) | Failed::Refused(Refused::SignIn { .. })) => {
+            Ok(sign_in_after("over", &return_to))
+        }
         Err(Failed::Login(LoginError::Refused)) => {
             form(&here, SHOWN_AGAIN, NeedQuery { need, with, return_to }, here.texts().of("error", "proof")).await
         }
@@ -106,6 +117,10 @@ pub fn is_recent(visit: &Visit, signed_in: &SignedIn) -> bool {
 /// Where to prove `need` before coming back to `return_to`.
 pub fn address(need: Need, return_to: &str) -> String {
     format!("/secure/login/confirm?need={}&return_to={}", need.word(), encoded(return_to))
+}
+
+fn back_to(return_to: &str) -> Response {
+    page::see_other(&safe_return(return_to)).map(Into::into)
 }
 
 enum Failed {
@@ -137,6 +152,9 @@ async fn form(
     let user = &here.signed_in().map_err(|_| Refused::SignIn { return_to: return_to.clone() })?.user;
     let devices = here.devices(user.id).await?;
     if need == Need::SecondFactor && devices.is_empty() {
+        if !here.policy().security.second_factor.is_offered(user) {
+            return Err(Refused::NoSecondFactor);
+        }
         return Ok(page::see_other(&with_return("/secure/account/second-factor", &return_to)).map(Into::into));
     }
     let query = [("need", need.word()), ("return_to", return_to.as_str())];

@@ -1,5 +1,7 @@
 //! How the gateway says no: the one place where a refusal becomes a page or a problem document.
 
+use std::time::Duration;
+
 use askama::Template;
 use bytes::Bytes;
 use http::StatusCode;
@@ -32,9 +34,15 @@ pub(super) struct RefusalPage {
     pub way: Option<Way>,
 }
 
+/// Whoever proved it within so long and is asked again is told why, not led to prove it again: no redirect may lead in a
+/// circle, not even where a rule asks for a proof younger than any browser can bring.
+const JUST_NOW: Duration = Duration::from_secs(10);
+
 /// A refusal as page or RFC 9457 document, security headers and request id included. The one place.
 pub fn refusal(portal: &Portal, visit: &Visit, refused: &Refused) -> http::Response<Bytes> {
     let _ = portal;
+    let explained = explained(visit, refused);
+    let refused = explained.as_ref().unwrap_or(refused);
     let response = match sign_in_address(visit, refused) {
         Some(address) if visit.wants_page => page::see_other(&address),
         _ if visit.wants_page => shown(visit, refused),
@@ -50,6 +58,14 @@ fn sign_in_address(visit: &Visit, refused: &Refused) -> Option<String> {
         Refused::StepUp { step_up, return_to } => Some(step_up_address(*step_up, return_to)),
         _ => None,
     }
+}
+
+/// What to say instead of asking a browser for what it brought just now. A clock that was set back since counts as just now.
+fn explained(visit: &Visit, refused: &Refused) -> Option<Refused> {
+    let Refused::StepUp { step_up, return_to } = refused else { return None };
+    let proven = step_up.proven_at(visit.signed_in()?)?;
+    let again = || Refused::ProofTooOld { again: step_up_address(*step_up, return_to) };
+    (visit.wants_page && visit.now.since(proven) < JUST_NOW).then(again)
 }
 
 /// A sign-in on its way goes on where it stands; else it begins.
@@ -132,10 +148,15 @@ impl Refused {
         match self {
             Self::SignIn { .. } | Self::StepUp { .. } => StatusCode::UNAUTHORIZED,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Forbidden | Self::ForeignForm | Self::StaleForm | Self::InsecureConnection => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Forbidden
+            | Self::ForeignForm
+            | Self::StaleForm
+            | Self::InsecureConnection
+            | Self::ProofTooOld { .. }
+            | Self::NoSecondFactor => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::NotKept => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict => StatusCode::CONFLICT,
+            Self::Conflict | Self::SentAlready => StatusCode::CONFLICT,
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::PayloadTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -143,7 +164,7 @@ impl Refused {
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Self::BadGateway => StatusCode::BAD_GATEWAY,
+            Self::BadGateway | Self::NoAnswer => StatusCode::BAD_GATEWAY,
             Self::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::TooManyRequests { .. } | Self::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -156,6 +177,11 @@ impl Refused {
         match self {
             Self::SignIn { .. } => "sign-in",
             Self::StepUp { .. } => "step-up",
+            Self::ProofTooOld { .. } => "proof-too-old",
+            Self::NoSecondFactor => "no-second-factor",
+            Self::NotKept => "not-kept",
+            Self::SentAlready => "sent-already",
+            Self::NoAnswer => "no-answer",
             Self::BadRequest(_) => "bad-request",
             Self::Forbidden => "forbidden",
             Self::ForeignForm => "foreign-form",
@@ -202,7 +228,13 @@ impl Refused {
     fn way(&self, texts: Texts) -> Option<Way> {
         let (href, label) = match self {
             Self::StaleForm => ("/secure/login", texts.say("refusal.to-login")),
-            Self::NotFound | Self::Forbidden => ("/", texts.say("refusal.to-start")),
+            Self::ProofTooOld { again } => return Some(Way { href: again.clone(), label: texts.say("refusal.prove") }),
+            Self::NotFound
+            | Self::Forbidden
+            | Self::NoSecondFactor
+            | Self::NotKept
+            | Self::SentAlready
+            | Self::NoAnswer => ("/", texts.say("refusal.to-start")),
             Self::TooManyRequests { .. } => ("/secure/operations", texts.say("refusal.to-operations")),
             _ => return None,
         };

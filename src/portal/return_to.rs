@@ -20,7 +20,12 @@ pub fn or_front(wanted: &str) -> String {
 
 /// `path?return_to=…`, or the bare path when there is nothing to come back to.
 pub fn with_return(path: &str, return_to: &str) -> String {
-    if return_to.is_empty() { path.to_owned() } else { format!("{path}?return_to={}", encoded(return_to)) }
+    with_query(path, "return_to", return_to)
+}
+
+/// `path?name=…`, or the bare path when there is nothing to say.
+pub fn with_query(path: &str, name: &str, value: &str) -> String {
+    if value.is_empty() { path.to_owned() } else { format!("{path}?{name}={}", encoded(value)) }
 }
 
 /// For a query value.

@@ -14,6 +14,7 @@ use super::factor_field::{FactorField, With};
 use super::front::FrontPage;
 use super::login::LoginPage;
 use super::logout::LogoutPage;
+use super::not_kept::NotKeptPage;
 use super::operation::{Fault, OperationPage};
 use super::operations::{Line, OperationsPage};
 use super::own_factor::{Device, DevicesPage, SecondFactorPage};
@@ -233,6 +234,8 @@ fn sign_in_pages(language: Language, pages: &mut Pages) {
     for (name, why) in [("password", "password.why-temporary"), ("password-too-old", "password.why-too-old")] {
         put(pages, name, &new_password(page(t.say("password.title")), t.say(why), t));
     }
+    let (title, back) = (t.say("not-kept.title"), "/app/form".to_owned());
+    put(pages, "not-kept", &NotKeptPage { page: page(title), back });
     put(pages, "front-anonymous", &FrontPage { page: page(t.say("front.title")), waiting: None });
 }
 
@@ -434,6 +437,11 @@ pub fn every_refusal() -> Vec<Refused> {
     vec![
         Refused::SignIn { return_to: "/".into() },
         Refused::StepUp { step_up, return_to: "/".into() },
+        Refused::ProofTooOld { again: "/secure/login/confirm?need=sign-in&return_to=/".into() },
+        Refused::NoSecondFactor,
+        Refused::NotKept,
+        Refused::SentAlready,
+        Refused::NoAnswer,
         Refused::BadRequest("no Host"),
         Refused::Forbidden,
         Refused::ForeignForm,

@@ -49,6 +49,8 @@ pub enum Purpose {
     AnswerTicket,
     /// Digests of recovery codes.
     RecoveryCode,
+    /// Tickets for requests that go on after a step-up.
+    ResumeTicket,
     /// The sealing key's own check value, stored beside the data it seals.
     KeyCheck,
 }
@@ -117,6 +119,7 @@ impl Purpose {
             Self::UnknownName => b"vantail unknown name",
             Self::AnswerTicket => b"vantail answer ticket",
             Self::RecoveryCode => b"vantail recovery code",
+            Self::ResumeTicket => b"vantail resume ticket",
             Self::KeyCheck => b"vantail key check",
         }
     }

@@ -48,11 +48,13 @@ macro_rules! sealed_column {
 }
 
 /// Every column that holds sealed values.
-const SEALED: [SealedColumn; 6] = [
+const SEALED: [SealedColumn; 8] = [
     sealed_column!("users", "phone", "id"),
     sealed_column!("second_factors", "seed", "id"),
     sealed_column!("operations", "captured", "id"),
     sealed_column!("operations", "answer", "id"),
+    sealed_column!("detours", "target", "id"),
+    sealed_column!("detours", "request", "id"),
     sealed_column!("outbox", "message", "id"),
     sealed_column!("signing_keys", "private", "kid"),
 ];

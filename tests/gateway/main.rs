@@ -21,6 +21,7 @@ mod operations_port;
 mod passwords;
 mod paths;
 mod sessions;
+mod stepup;
 mod streams;
 mod waiting;
 mod web;

@@ -11,6 +11,7 @@ mod audit;
 mod base;
 mod changes;
 mod damage;
+mod detours;
 mod gathered;
 mod known_browsers;
 mod lockouts;

@@ -16,6 +16,8 @@ async fn a_database_of_the_first_version_is_brought_up_with_all_that_is_in_it(ba
     base.tamper("DROP TABLE earlier_passwords").await;
     base.tamper("DROP TABLE password_changes").await;
     base.tamper("DROP TABLE recovery_codes").await;
+    base.tamper("DROP TABLE detours").await;
+    base.tamper("DROP TABLE known_browsers").await;
     base.tamper("UPDATE meta SET value = '1' WHERE name = 'schema'").await;
     let refused = Store::open(&base.url, &keyring(), Open::AsIs).await;
     assert!(matches!(refused, Err(StoreError::Missing(told)) if told.contains("vantail store migrate")));

@@ -9,7 +9,7 @@ use crate::support::client::Client;
 use crate::world::{PASSWORD, World};
 
 /// Within a second, tried with a bound of three times that, `client` is refused.
-async fn is_out_within_a_second(client: &Client, what: &str) {
+pub async fn is_out_within_a_second(client: &Client, what: &str) {
     let begin = Instant::now();
     while client.get("/app/x").await.status == 200 {
         assert!(begin.elapsed() < Duration::from_secs(3), "{what}: still in");

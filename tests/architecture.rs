@@ -18,7 +18,7 @@ const MAY_NAME: [(&str, &[&str]); 17] = [
     ("policy", &["identity", "time", "config", "secret"]),
     ("config", &["policy", "secret", "time"]),
     ("account", &["audit", "identity", "policy", "secret", "store", "time"]),
-    ("session", &["account", "audit", "identity", "policy", "secret", "store", "time"]),
+    ("session", &["account", "audit", "identity", "notify", "policy", "secret", "store", "time"]),
     ("notify", &["account", "audit", "config", "identity", "secret", "store", "time", "test_points"]),
     (
         "operation",

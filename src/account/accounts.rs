@@ -17,9 +17,9 @@ use super::phone::Phone;
 use super::{Busy, HashPool, names, new_id};
 use crate::audit::{NewEvent, Origin};
 use crate::identity::{Right, User, UserId, UserState};
-use crate::notify::{FactorNews, Notices};
 use crate::policy::Security;
 use crate::secret::{Keyring, Random, Sealed, SecretText};
+use crate::store::outbox::NewOutbox;
 use crate::store::passwords::NewPassword;
 use crate::store::users::{NewUser, PhoneText, UserChange, UserRow};
 use crate::store::{Store, StoreError};
@@ -181,11 +181,11 @@ impl Accounts {
         if found { Ok(password) } else { Err(AccountError::NoSuchUser(id.to_string())) }
     }
 
-    /// Removes the second factor and the recovery codes; sessions end, and the owner is told.
+    /// Removes the second factor and the recovery codes; sessions end, and the owner is told by the mail that `told` makes.
     pub async fn reset_second_factor(
         &self,
         id: UserId,
-        notices: &Notices,
+        told: impl FnOnce(&User) -> NewOutbox,
         origin: &Origin,
     ) -> Result<(), AccountError> {
         if self.store.second_factors(id).await?.iter().all(|own| own.confirmed_at.is_none()) {
@@ -193,8 +193,7 @@ impl Accounts {
         }
         let row = self.store.user(id).await?.ok_or_else(|| AccountError::NoSuchUser(id.to_string()))?;
         let event = origin.event("second-factor.reset", "ok").about(id);
-        let mail = notices.factor_changed(&row.user, FactorNews::Reset, origin);
-        self.store.remove_second_factors(id, &[mail], &[event]).await?;
+        self.store.remove_second_factors(id, &[told(&row.user)], &[event]).await?;
         Ok(())
     }
 

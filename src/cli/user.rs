@@ -87,7 +87,8 @@ pub(super) async fn run(
             (user, json)
         }
         UserCommand::ResetSecondFactor(Named { user, json }) => {
-            accounts.reset_second_factor(id_of(accounts, &user).await?, notices, origin).await?;
+            let id = id_of(accounts, &user).await?;
+            accounts.reset_second_factor(id, notices.factor_reset(origin), origin).await?;
             (user, json)
         }
     };

@@ -48,6 +48,11 @@ impl Notices {
         self.factor_mail(to, "factor-changed", message, &own, origin)
     }
 
+    /// What makes the mail that an administrator removed somebody's second factor.
+    pub fn factor_reset<'a>(&'a self, origin: &'a Origin) -> impl FnOnce(&User) -> NewOutbox + 'a {
+        move |to| self.factor_changed(to, FactorNews::Reset, origin)
+    }
+
     /// The mail to `to` that one of their recovery codes was used, and how many are `left`.
     pub fn recovery_code_used(&self, to: &User, left: u64, origin: &Origin) -> NewOutbox {
         let message = &self.messages_for(to).recovery_code_used;

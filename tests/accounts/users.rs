@@ -95,10 +95,11 @@ async fn what_is_taken_away_raises_the_epoch() {
 async fn a_reset_second_factor_is_gone_and_so_are_the_sessions() {
     let world = World::new().await;
     let alice = world.user_with_factor("alice").await;
-    let nothing =
-        world.accounts().reset_second_factor(world.user("bob").await.id, &world.login.notices, &world.command()).await;
+    let (bob, command) = (world.user("bob").await, world.command());
+    let told = || world.login.notices.factor_reset(&command);
+    let nothing = world.accounts().reset_second_factor(bob.id, told(), &command).await;
     assert!(matches!(nothing, Err(AccountError::Invalid(_))));
-    world.accounts().reset_second_factor(alice.id, &world.login.notices, &world.command()).await.unwrap();
+    world.accounts().reset_second_factor(alice.id, told(), &command).await.unwrap();
     assert_eq!(world.store.recovery_codes_left(alice.id).await.unwrap(), 0);
     assert_eq!(world.mails().await, ["factor-changed", "factor-changed"], "one of the enrolment, one of the reset");
     assert!(world.store.sessions(Some(alice.id)).await.unwrap().is_empty());

@@ -342,7 +342,10 @@ async fn hold_9_a_requester_who_lost_what_they_asked_with_is_withdrawn() {
             }
             "password reset" => drop(accounts.reset_password(&world.security(), requester, &origin).await.unwrap()),
             "second factor reset" => {
-                accounts.reset_second_factor(requester, &world.tools.notices, &origin).await.unwrap();
+                accounts
+                    .reset_second_factor(requester, world.tools.notices.factor_reset(&origin), &origin)
+                    .await
+                    .unwrap();
             }
             "past the end date" => {
                 let edit = Edit { valid_until: Some(Some(world.now())), ..Edit::default() };

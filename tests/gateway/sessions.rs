@@ -9,7 +9,7 @@ use crate::support::client::Client;
 use crate::world::{PASSWORD, World};
 
 /// Within a second, tried with a bound of three times that, `client` is refused.
-async fn is_out_within_a_second(client: &Client, what: &str) {
+pub async fn is_out_within_a_second(client: &Client, what: &str) {
     let begin = Instant::now();
     while client.get("/app/x").await.status == 200 {
         assert!(begin.elapsed() < Duration::from_secs(3), "{what}: still in");
@@ -100,7 +100,8 @@ async fn sess_3_whatever_an_administrator_does_ends_sessions_within_a_second() {
 
     let bob = world.signed_in("bob").await;
     let bob_id = world.user("bob").await.id;
-    accounts.reset_second_factor(bob_id, &world.tools.notices, &world.operator()).await.unwrap();
+    let operator = world.operator();
+    accounts.reset_second_factor(bob_id, world.tools.notices.factor_reset(&operator), &operator).await.unwrap();
     is_out_within_a_second(&bob.client, "second factor reset").await;
 
     let carol = world.signed_in("carol").await;

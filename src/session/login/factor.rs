@@ -31,10 +31,11 @@ pub(super) struct Right {
 }
 
 /// The id of the enrolment a session asks for. It is made of the session and of its last proof, so that nobody confirms a
-/// seed that another browser was shown: somebody else who knows the password may have been.
-fn enrolment_id(session: &SessionRow) -> Uuid {
-    let digest =
-        sha256(&framed(&[b"enrolment", session.id.0.as_bytes(), &session.auth_time.as_millis().to_be_bytes()]));
+/// seed that another browser was shown: somebody else who knows the password may have been. The `devices` the user has already
+/// count too: what is added after one is not that one again.
+fn enrolment_id(session: &SessionRow, devices: usize) -> Uuid {
+    let (proven, devices) = (session.auth_time.as_millis().to_be_bytes(), devices.to_be_bytes());
+    let digest = sha256(&framed(&[b"enrolment", session.id.0.as_bytes(), &proven, &devices]));
     let (half, _) = digest.split_first_chunk::<16>().expect("SHA-256 has 32 bytes");
     uuid::Builder::from_custom_bytes(*half).into_uuid()
 }
@@ -52,8 +53,9 @@ impl Act<'_> {
         let accounts = &self.login.accounts;
         let user = accounts.store.user(session.user).await?.ok_or(LoginError::Over)?.user;
         let rows = accounts.store.second_factors(user.id).await?;
-        self.check_may_enrol(session, &user, rows.iter().filter(|row| row.confirmed_at.is_some()).count())?;
-        let (id, now) = (enrolment_id(session), self.now());
+        let devices = rows.iter().filter(|row| row.confirmed_at.is_some()).count();
+        self.check_may_enrol(session, &user, devices)?;
+        let (id, now) = (enrolment_id(session, devices), self.now());
         if let Some(row) = rows.into_iter().find(|row| row.id == id && is_young(row, now)) {
             return Ok(Enrolment::reopen(&accounts.keyring, row, &user.name, issuer)?);
         }
@@ -116,7 +118,9 @@ impl Act<'_> {
         }
         let devices = self.devices(row.user.id).await?.len();
         self.check_may_enrol(session, &row.user, devices)?;
-        let Some((factor, step)) = self.first_code(session, code).await? else { return Err(LoginError::Refused) };
+        let Some((factor, step)) = self.first_code(session, devices, code).await? else {
+            return Err(LoginError::Refused);
+        };
         let recovery = self.recovery_codes_for(row.user.id, devices).await?;
         let news = if devices == 0 { FactorNews::Enrolled } else { FactorNews::Added };
         let proven = Proven { amr: with_otp(&session.amr), second_factor_at: Some(self.now()) };
@@ -158,9 +162,14 @@ impl Act<'_> {
     }
 
     /// This session's unconfirmed enrolment and the step the code is right for.
-    async fn first_code(&self, session: &SessionRow, code: &str) -> Result<Option<(SecondFactorRow, i64)>, LoginError> {
+    async fn first_code(
+        &self,
+        session: &SessionRow,
+        devices: usize,
+        code: &str,
+    ) -> Result<Option<(SecondFactorRow, i64)>, LoginError> {
         let rows = self.store().second_factors(session.user).await?;
-        let asked = |row: &SecondFactorRow| row.confirmed_at.is_none() && row.id == enrolment_id(session);
+        let asked = |row: &SecondFactorRow| row.confirmed_at.is_none() && row.id == enrolment_id(session, devices);
         let Some(row) = rows.into_iter().find(|row| asked(row) && is_young(row, self.now())) else {
             return Err(LoginError::Over);
         };

@@ -3,9 +3,11 @@
 //! * [`names::fold`] makes one spelling of all spellings of a name.
 //! * The **hashing pool** ([`HashPool`]) computes Argon2id on threads of its own behind a bounded queue.
 //! * A **try** is reserved before a credential is looked at ([`lockout`]).
+//! * An **import** reads who other programs' files tell of ([`import`]).
 //! * [`Accounts`] are the administrator's acts: the same for commands and, later, pages.
 
 pub mod accounts;
+pub mod import;
 pub mod lockout;
 pub mod names;
 pub mod password;

@@ -184,6 +184,23 @@ pub struct PasswordsFile {
     /// Characters, at least. Default 12.
     #[schemars(range(max = 128))]
     pub minimum_length: Option<u32>,
+    /// How passwords are hashed.
+    #[serde(default)]
+    pub hashing: HashingFile,
+}
+
+/// `[passwords.hashing]`: Argon2id.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HashingFile {
+    /// Memory one hash takes. Default "19MiB".
+    pub memory: Option<Quantity>,
+    /// How often that memory is filled. Default 2.
+    #[schemars(range(min = 1, max = 32))]
+    pub passes: Option<u32>,
+    /// Lanes. Default 1.
+    #[schemars(range(min = 1, max = 16))]
+    pub lanes: Option<u32>,
 }
 
 /// `[lockout]`

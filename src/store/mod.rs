@@ -20,6 +20,7 @@ pub mod entering;
 mod error;
 pub mod failure;
 mod gathered;
+mod importing;
 pub mod lease;
 pub mod lockouts;
 mod open;

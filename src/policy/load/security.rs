@@ -8,7 +8,7 @@ use crate::config::document::child;
 use crate::config::units::Quantity;
 use crate::identity::Right;
 use crate::policy::file::SecurityFile;
-use crate::policy::security::{Holding, Lockout, Passwords, SecondFactor, Security, Sessions, Who};
+use crate::policy::security::{Holding, Lockout, Passwords, SecondFactor, Security, Sessions, Strength, Who};
 
 /// Held bodies and kept answers stand in the database: larger ones do not belong there.
 const LARGEST: usize = 64 << 20;
@@ -27,10 +27,43 @@ pub(super) fn check(text: Option<&(PathBuf, String)>, findings: &mut Findings) -
 }
 
 impl Reading<'_, SecurityFile> {
-    fn passwords(&self) -> Passwords {
+    fn passwords(&mut self) -> Passwords {
         let default = Passwords::default();
         let minimum = self.content.passwords.minimum_length;
-        Passwords { minimum_length: minimum.map_or(default.minimum_length, |length| length as usize) }
+        Passwords {
+            minimum_length: minimum.map_or(default.minimum_length, |length| length as usize),
+            hashing: self.hashing(),
+        }
+    }
+
+    /// Not below what OWASP asks for, and not above what a sign-in may take.
+    fn hashing(&mut self) -> Strength {
+        let at = "/passwords/hashing/memory";
+        let default = Strength::default();
+        let said = self.content.passwords.hashing.clone();
+        let memory = self.size(at, said.memory.as_ref());
+        let strength = Strength {
+            memory: memory.map_or(default.memory, |bytes| u32::try_from(bytes >> 10).unwrap_or(u32::MAX)),
+            passes: said.passes.unwrap_or(default.passes),
+            lanes: said.lanes.unwrap_or(default.lanes),
+        };
+        if strength.is_too_weak() {
+            let what = "passwords hashed so are guessed too fast: it is below what OWASP asks for";
+            let (least, passes) = (strength.least_memory() >> 10, strength.passes);
+            self.fault(
+                at,
+                what,
+                format!("write memory = \"{least}MiB\" or more with passes = {passes}, or leave both out"),
+            );
+        } else if strength.is_too_costly() {
+            let what = "a sign-in would take too much memory or time";
+            self.fault(
+                at,
+                what,
+                "write at most \"256MiB\" of memory, and so few passes that memory times passes is 1GiB or less",
+            );
+        }
+        strength
     }
 
     /// A lock of no length is none.

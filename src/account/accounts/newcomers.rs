@@ -1,6 +1,6 @@
 //! Newcomers of an import: those who are there already set apart, the others added together.
 
-use super::{AccountError, Accounts, new_row, words};
+use super::{AccountError, Accounts, new_row, shown, words};
 use crate::account::import::{Fault, Newcomer};
 use crate::account::password::Foreign;
 use crate::account::{names, new_id};
@@ -51,9 +51,9 @@ impl Accounts {
 
 fn fault_of(newcomer: &Newcomer, is_taken: impl Fn(&str) -> bool) -> Option<Fault> {
     let what = if is_taken(&names::fold(&newcomer.name)) {
-        format!("there is a user {} already", newcomer.name)
+        format!("there is a user {} already", shown(&newcomer.name))
     } else if is_taken(&names::fold(&newcomer.email)) {
-        format!("there is a user with the address {} already", newcomer.email)
+        format!("there is a user with the address {} already", shown(&newcomer.email))
     } else {
         return None;
     };

@@ -104,7 +104,7 @@ impl Lines<'_> {
         let rest = self.text.as_bytes().get(begin..).unwrap_or_default();
         let breaks = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         let passed = self.text.as_bytes().get(self.offset..begin + breaks).unwrap_or_default();
-        self.line += passed.iter().filter(|byte| **byte == b'\n').count();
+        self.line += memchr::memchr_iter(b'\n', passed).count();
         self.offset = begin + breaks;
         self.line
     }

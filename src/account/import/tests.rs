@@ -240,7 +240,7 @@ fn every_fault_of_an_ldif_is_told_with_its_line() {
 
 #[test]
 fn what_is_no_fit_text_is_refused_before_it_is_read() {
-    let long = [b"alice:".as_slice(), &[b'x'; 1 << 20]].concat();
+    let long = [b"alice:".as_slice(), &vec![b'x'; 1 << 20]].concat();
     for (file, what) in [
         (b"alice:x\nbo\0b:x\n".as_slice(), "line 2: there is a NUL byte"),
         (b"alice:x\n\nbob:\xff\n", "line 3: this is not UTF-8"),

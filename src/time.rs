@@ -34,6 +34,12 @@ impl Timestamp {
         Self(secs * 1000)
     }
 
+    /// A moment (`2027-01-31T08:00:00Z`), or the beginning of a day in UTC (`2027-01-31`), as people write it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let moment = text.parse::<jiff::Timestamp>().or_else(|_| format!("{text}T00:00:00Z").parse());
+        moment.ok().map(|moment| Self(moment.as_millisecond()))
+    }
+
     /// Milliseconds since the epoch.
     pub const fn as_millis(self) -> i64 {
         self.0
@@ -117,6 +123,16 @@ mod tests {
     #[test]
     fn a_timestamp_shows_as_rfc_3339() {
         assert_eq!(Timestamp::from_secs(1_772_366_400).to_string(), "2026-03-01T12:00:00Z");
+    }
+
+    #[test]
+    fn a_moment_is_read_as_people_write_it() {
+        let day = Timestamp::from_secs(1_801_353_600);
+        assert_eq!(Timestamp::parse("2027-01-31"), Some(day));
+        assert_eq!(Timestamp::parse("2027-01-31T01:00:00+01:00"), Some(day));
+        for wrong in ["", "31/01/2027", "2027-02-30", "none"] {
+            assert_eq!(Timestamp::parse(wrong), None, "{wrong:?}");
+        }
     }
 
     #[test]

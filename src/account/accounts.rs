@@ -3,7 +3,8 @@
 //! Every act is one store method with its audit event; what takes something away from a user raises the user's epoch, so
 //! that what they asked for before is looked at again.
 
-mod checks;
+pub(super) mod checks;
+mod newcomers;
 mod passwords;
 
 use std::fmt;

@@ -4,9 +4,11 @@
 //! * The **hashing pool** ([`HashPool`]) computes Argon2id on threads of its own behind a bounded queue.
 //! * A new password is **fit** when it keeps the rules ([`password::rules`]), and is then compared with those before it.
 //! * A **try** is reserved before a credential is looked at ([`lockout`]); [`strangers`] are counted over all accounts too.
+//! * An **import** reads who other programs' files tell of ([`import`]).
 //! * [`Accounts`] are the administrator's acts: the same for commands and, later, pages.
 
 pub mod accounts;
+pub mod import;
 pub mod lockout;
 pub mod names;
 pub mod password;

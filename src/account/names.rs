@@ -72,6 +72,12 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
+/// Whether a letter within a text shows as something else than it is, or not at all. Joiners within words (U+200C, U+200D) are
+/// letters' business.
+pub fn deceives(letter: char) -> bool {
+    letter.is_control() || (is_invisible(letter) && !matches!(letter, '\u{200c}' | '\u{200d}'))
+}
+
 /// Whether a letter is there for a reader: no white space, no control, nothing invisible.
 fn is_seen(letter: char) -> bool {
     !letter.is_whitespace() && !letter.is_control() && !is_invisible(letter)

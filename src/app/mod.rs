@@ -13,7 +13,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::account::strangers::Strangers;
-use crate::account::{Accounts, HashPool, Strength};
+use crate::account::{Accounts, HashPool};
 use crate::config::{Config, ConfigFault, Keys};
 use crate::edge::ListenError;
 use crate::notify::mail::Mail;
@@ -131,7 +131,8 @@ impl Tools {
         let (store, keyring) = open_store(&config, means.random.as_ref(), migrate).await?;
         let portal_url: Arc<str> = portal_url(&config, &policy).into();
         policy.security.passwords.installation.push(host_of(&portal_url).to_owned());
-        let hashing = HashPool::start(hashing_threads(), HASHING_QUEUE, Strength::default(), means.random.clone())?;
+        let strength = policy.security.passwords.hashing;
+        let hashing = HashPool::start(hashing_threads(), HASHING_QUEUE, strength, means.random.clone())?;
         let accounts =
             Accounts { store: store.clone(), keyring: keyring.clone(), random: means.random.clone(), hashing };
         let sessions = Sessions::new(store.clone());

@@ -67,6 +67,14 @@ impl Console<'_> {
         rows.iter().try_for_each(|row| self.say(aligned(row, &widths)))
     }
 
+    /// All of the input, or one byte more than `most` when there is more.
+    pub(super) fn bytes(&mut self, most: usize) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        let read = self.input.by_ref().take(most as u64 + 1).read_to_end(&mut bytes);
+        read.map_err(|error| Failure::failed(format!("standard input cannot be read: {error}")))?;
+        Ok(bytes)
+    }
+
     /// One line of input, without its end.
     pub(super) fn secret(&mut self, question: &str) -> Result<SecretText, Failure> {
         let hidden = self.asks.then(|| Hidden::begin(question)).transpose()?;

@@ -67,7 +67,7 @@ enum Command {
     /// Signing keys of the identity assertions.
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Read a password from standard input, write its hash.
+    /// Read a password from standard input, write its hash, made with the strength that is configured.
     HashPassword {
         /// As JSON.
         #[arg(long)]
@@ -122,7 +122,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Audit(command) => tools::audit(command, config).await,
             Command::Store(command) => tools::store(command, config).await,
             Command::Key(command) => tools::key(command, config).await,
-            Command::HashPassword { json } => tools::hash_password(json).await,
+            Command::HashPassword { json } => tools::hash_password(json, config).await,
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

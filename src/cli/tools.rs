@@ -20,7 +20,7 @@ use super::user::{self, UserCommand};
 use crate::account::{AccountError, HashPool, Strength};
 use crate::app::{Means, Tools};
 use crate::audit::Origin;
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_PLACES};
 use crate::identity::{Right, User};
 use crate::secret::SystemRandom;
 use crate::time::{Clock as _, SystemClock};
@@ -121,8 +121,17 @@ fn existing(config: Option<&Path>) -> Result<Option<Tools>, String> {
     block_in_place(|| Handle::current().block_on(open(config))).map(Some).map_err(|failure| failure.to_string())
 }
 
-pub(super) async fn hash_password(json: bool) -> Result<(), Failure> {
-    let hashing = HashPool::start(1, 1, Strength::default(), Arc::new(SystemRandom))
+/// With the strength that is configured; without a configuration, with the default.
+pub(super) async fn hash_password(json: bool, config: Option<&Path>) -> Result<(), Failure> {
+    let is_configured = config.is_some() || DEFAULT_PLACES.iter().any(|place| Path::new(place).exists());
+    let strength = if is_configured { configured_strength(config)? } else { Strength::default() };
+    let hashing = HashPool::start(1, 1, strength, Arc::new(SystemRandom))
         .map_err(|error| Failure::failed(format!("no thread to hash with: {error}")))?;
     password::hash(&hashing, json, &mut Console::standard()).await
+}
+
+fn configured_strength(config: Option<&Path>) -> Result<Strength, Failure> {
+    let config = Config::load(config).map_err(Failure::faults)?;
+    let (policy, _) = crate::policy::load::load(&config.policies).map_err(Failure::faults)?;
+    Ok(policy.security.passwords.hashing)
 }

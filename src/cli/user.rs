@@ -1,12 +1,14 @@
 //! `vantail user`: people, their rights and what proves them.
 
 mod arguments;
+mod import;
 mod show;
 
 use clap::Subcommand;
 use serde_json::json;
 
 use self::arguments::{AddArguments, EditArguments, Named, RightArguments};
+use self::import::ImportArguments;
 use super::Failure;
 use super::console::Console;
 use super::password;
@@ -22,8 +24,13 @@ use crate::secret::SecretText;
 pub(super) enum UserCommand {
     /// Add a user. The password is read from standard input, unless one of the options says otherwise.
     Add(AddArguments),
+    /// Add the users of a file: CSV, htpasswd, shadow or LDIF, with the hashes of their passwords. All of them, or none.
+    Import(ImportArguments),
     /// List all users.
     List {
+        /// Those alone whose password hash is weak: made by another program, or with less than passwords.hashing asks for.
+        #[arg(long)]
+        weak: bool,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -59,7 +66,8 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let (user, json) = match command {
         UserCommand::Add(arguments) => return add(arguments, accounts, security, origin, console).await,
-        UserCommand::List { json } => return show::list(accounts, json, origin.now, console).await,
+        UserCommand::Import(arguments) => return import::run(arguments, accounts, origin, console).await,
+        UserCommand::List { weak, json } => return show::list(accounts, weak, json, origin.now, console).await,
         UserCommand::Show(Named { user, json }) => return show::one(accounts, &user, json, origin.now, console).await,
         UserCommand::ResetPassword(named) => return reset(&named, accounts, security, origin, console).await,
         UserCommand::Unlock(named) => return unlock(&named, accounts, origin, console).await,

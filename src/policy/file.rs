@@ -195,6 +195,9 @@ pub struct PasswordsFile {
     pub refuse_known_bad: Option<bool>,
     /// A password that an administrator's reset made must be changed by the sign-in it begins. Default true.
     pub force_change_after_reset: Option<bool>,
+    /// How passwords are hashed.
+    #[serde(default)]
+    pub hashing: HashingFile,
 }
 
 /// `[advanced]`
@@ -215,6 +218,20 @@ pub struct AdvancedFile {
     /// The days in which `changes_allowed` counts. Default 1.
     #[schemars(range(max = 3650))]
     pub changes_period_days: Option<u32>,
+}
+
+/// `[passwords.hashing]`: Argon2id.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HashingFile {
+    /// Memory one hash takes. Default "19MiB".
+    pub memory: Option<Quantity>,
+    /// How often that memory is filled. Default 2.
+    #[schemars(range(min = 1, max = 32))]
+    pub passes: Option<u32>,
+    /// Lanes. Default 1.
+    #[schemars(range(min = 1, max = 16))]
+    pub lanes: Option<u32>,
 }
 
 /// `[lockout]`

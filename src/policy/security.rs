@@ -37,6 +37,8 @@ pub struct Passwords {
     pub force_change_after_reset: bool,
     /// What the installation is called: its sites' names and hosts. No setting: the policy fills it in.
     pub installation: Vec<String>,
+    /// `[passwords.hashing]`
+    pub hashing: Strength,
 }
 
 /// `[advanced]`. All of it is off where the block is switched off.
@@ -58,6 +60,29 @@ pub struct Changes {
     /// in any stretch of this length.
     pub period: Duration,
 }
+
+/// `[passwords.hashing]`: Argon2id parameters. The default is m = 19 MiB, t = 2, p = 1 (OWASP Password Storage Cheat Sheet).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Strength {
+    /// KiB.
+    pub memory: u32,
+    /// Passes.
+    pub passes: u32,
+    /// Lanes; they are computed one after the other.
+    pub lanes: u32,
+}
+
+/// KiB one hash may take: whoever can write the store must not be able to stop the gateway with it.
+pub const MOST_MEMORY: u32 = 262_144;
+/// Passes one hash may take.
+pub const MOST_PASSES: u32 = 32;
+/// Lanes one hash may have.
+pub const MOST_LANES: u32 = 16;
+/// Memory (KiB) times passes: about a second.
+pub const MOST_WORK: u64 = 1 << 20;
+
+/// KiB that OWASP asks for with one, two, three, four, five and more passes.
+const LEAST_MEMORY: [u32; 5] = [47_104, 19_456, 12_288, 9_216, 7_168];
 
 /// `[lockout]`. `attempts` 0: off.
 #[derive(Debug, Clone, Copy)]
@@ -127,6 +152,26 @@ pub struct Holding {
     pub keep_answer: Duration,
 }
 
+// === impl Strength ===
+
+impl Strength {
+    /// KiB that OWASP asks for with so many passes.
+    pub fn least_memory(self) -> u32 {
+        let passes = usize::try_from(self.passes).unwrap_or(usize::MAX).clamp(1, LEAST_MEMORY.len());
+        LEAST_MEMORY[passes - 1]
+    }
+
+    /// Whether it is below what OWASP asks for.
+    pub fn is_too_weak(self) -> bool {
+        self.passes == 0 || self.memory < self.least_memory()
+    }
+
+    /// Whether a hash would take more memory or time than a sign-in may.
+    pub fn is_too_costly(self) -> bool {
+        self.memory > MOST_MEMORY || u64::from(self.memory) * u64::from(self.passes) > MOST_WORK
+    }
+}
+
 // === impl SecondFactor ===
 
 impl SecondFactor {
@@ -175,6 +220,7 @@ impl Default for Passwords {
             refuse_known_bad: true,
             force_change_after_reset: true,
             installation: Vec::new(),
+            hashing: Strength::default(),
         }
     }
 }
@@ -182,6 +228,12 @@ impl Default for Passwords {
 impl Default for Advanced {
     fn default() -> Self {
         Self { remembered: 4, ..Self::OFF }
+    }
+}
+
+impl Default for Strength {
+    fn default() -> Self {
+        Self { memory: 19_456, passes: 2, lanes: 1 }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod entering;
 mod error;
 pub mod failure;
 mod gathered;
+mod importing;
 pub mod known_browsers;
 pub mod lease;
 pub mod lockouts;

@@ -103,6 +103,11 @@ impl Tx<'_> {
         Ok(rows.into_iter().map(Row).collect())
     }
 
+    /// Takes so much longer than a write usually may.
+    pub(super) fn take_longer(&mut self, time: Duration) {
+        self.deadline += time;
+    }
+
     /// Waits for its turn among the changes that must see each other's outcome (who is the last administrator, which
     /// signing key is the first).
     pub(super) async fn take_turn(&mut self) -> Result<(), StoreError> {

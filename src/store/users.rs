@@ -76,14 +76,9 @@ pub struct UserChange {
 impl Store {
     /// Makes a user. `Taken("user name" | "mail address")`.
     pub async fn insert_user(&self, new: &NewUser, events: &[NewEvent]) -> Result<(), StoreError> {
-        let id = new.row.user.id;
         let mut tx = self.begin().await?;
-        tx.insert_user_row(new).await?;
-        tx.claim_login(id, &new.name_folded, "user name").await?;
-        tx.claim_login(id, &new.email_folded, "mail address").await?;
-        tx.put_groups(id, &new.row.user.groups, &[]).await?;
-        tx.put_rights(id, &new.row.user.rights, &[]).await?;
-        tx.commit(events, &[Change::User(id)]).await
+        tx.make_user(new).await?;
+        tx.commit(events, &[Change::User(new.row.user.id)]).await
     }
 
     /// By id.
@@ -166,6 +161,16 @@ impl Store {
 // === impl Tx ===
 
 impl Tx<'_> {
+    /// A user with all that is theirs.
+    pub(super) async fn make_user(&mut self, new: &NewUser) -> Result<(), StoreError> {
+        let id = new.row.user.id;
+        self.insert_user_row(new).await?;
+        self.claim_login(id, &new.name_folded, "user name").await?;
+        self.claim_login(id, &new.email_folded, "mail address").await?;
+        self.put_groups(id, &new.row.user.groups, &[]).await?;
+        self.put_rights(id, &new.row.user.rights, &[]).await
+    }
+
     async fn insert_user_row(&mut self, new: &NewUser) -> Result<(), StoreError> {
         let UserRow { user, .. } = &new.row;
         let insert = sqlx::query(

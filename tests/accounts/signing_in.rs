@@ -335,7 +335,7 @@ async fn an_older_weaker_hash_is_made_stronger_when_its_password_is_given() {
     let weak = vantail::account::HashPool::start(
         1,
         1,
-        vantail::account::Strength { memory: 8, passes: 1 },
+        vantail::account::Strength { memory: 8, passes: 1, lanes: 1 },
         world.accounts().random.clone(),
     )
     .unwrap();

@@ -292,7 +292,7 @@ async fn open(folder: &TempDir) -> Store {
 
 fn login(store: Store) -> Login {
     let random = Arc::new(SystemRandom);
-    let hashing = HashPool::start(2, 64, Strength { memory: 64, passes: 1 }, random.clone()).unwrap();
+    let hashing = HashPool::start(2, 64, Strength { memory: 64, passes: 1, lanes: 1 }, random.clone()).unwrap();
     let sessions = Sessions::new(store.clone());
     sessions.trust(true);
     let keyring = Arc::new(Keyring::new(&[1; 32]));

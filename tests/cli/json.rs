@@ -17,7 +17,7 @@ const LOGS: &str = "serve";
 const WRITES_LINES: &str = "audit export";
 
 /// What is typed after each command to make it say something, in this order. `OPERATION` is one that waits.
-const TYPED: [(&str, &[&str]); 31] = [
+const TYPED: [(&str, &[&str]); 32] = [
     ("config check", &[]),
     ("config show", &[]),
     ("config schema", &["security"]),
@@ -25,6 +25,7 @@ const TYPED: [(&str, &[&str]); 31] = [
     ("policy test", &[]),
     ("policy explain", &["--site", "gw", "--user", "root", "GET", "/app/x"]),
     ("user add", &["carol", "--email", "carol@gw.test", "--name", "Carol", "--phone", CAROLS, "--temporary"]),
+    ("user import", &["people.csv"]),
     ("user list", &[]),
     ("user show", &["carol"]),
     ("user edit", &["carol", "--email", "carole@gw.test"]),
@@ -87,6 +88,7 @@ async fn installation() -> Installation {
         let email = format!("{name}@gw.test");
         here.ok(&["user", "add", name, "--email", &email, "--name", name, "--right", right, "--phone", phone]);
     }
+    here.write("people.csv", "name,email\ndora,dora@gw.test\n");
     enrol(&here).await;
     here
 }

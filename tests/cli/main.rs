@@ -8,6 +8,7 @@ mod documented;
 #[path = "../support/files.rs"]
 #[expect(dead_code, reason = "shared by several test programs; each uses its part")]
 mod files;
+mod importing;
 mod installation;
 mod json;
 mod log;

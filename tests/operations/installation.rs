@@ -262,7 +262,7 @@ impl Parts {
     fn build(self) -> Installation {
         let Self { store, keyring, policy, clock, backend, folder } = self;
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let hashing = HashPool::start(1, 4, Strength { memory: 64, passes: 1 }, random.clone()).unwrap();
+        let hashing = HashPool::start(1, 4, Strength { memory: 64, passes: 1, lanes: 1 }, random.clone()).unwrap();
         let accounts = Accounts { store: store.clone(), keyring: keyring.clone(), random: random.clone(), hashing };
         let url = "https://gate.example.org".to_owned();
         let messages = folder.path().join("messages");

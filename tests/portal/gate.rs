@@ -112,7 +112,7 @@ impl Gate {
         let (clock, random) = (SettableClock::at(START), Arc::new(SystemRandom));
         let policy = Arc::new(policy());
         let current = Arc::new(ArcSwap::new(Arc::clone(&policy)));
-        let weak = Strength { memory: 64, passes: 1 };
+        let weak = Strength { memory: 64, passes: 1, lanes: 1 };
         let hashing = HashPool::start(2, 64, weak, random.clone()).unwrap();
         let accounts =
             Accounts { store: store.clone(), keyring: Arc::clone(&keyring), random: random.clone(), hashing };

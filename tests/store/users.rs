@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use vantail::identity::{Right, UserState};
 use vantail::store::StoreError;
+use vantail::store::audit::ChainState;
 use vantail::store::changes::Change;
 use vantail::store::entering::Entry;
 use vantail::store::passwords::NewPassword;
@@ -26,6 +27,7 @@ both!(
     a_hash_is_replaced_only_while_it_is_the_old_one,
     holders_are_listed_by_name,
     a_nul_in_a_name_finds_nobody,
+    many_users_are_made_at_once_or_none,
 );
 
 async fn a_user_is_found_by_id_name_and_address_with_groups_and_rights(base: Arc<Base>) {
@@ -226,4 +228,31 @@ async fn holders_are_listed_by_name(base: Arc<Base>) {
 
 async fn a_nul_in_a_name_finds_nobody(base: Arc<Base>) {
     assert!(base.store.user_by_login("alice\0").await.unwrap().is_none());
+}
+
+async fn many_users_are_made_at_once_or_none(base: Arc<Base>) {
+    store_user(&base.store, "known").await;
+    let many: Vec<_> = (0..1200).map(|number| user(&format!("u{number}"))).collect();
+    let events: Vec<_> = many.iter().map(|_| event("user.added")).collect();
+    let mut changes = base.store.follow_changes().await.unwrap();
+    let mut with_known = many.clone();
+    with_known.push(user("known"));
+    let refused = base.store.insert_users(&with_known, &events, &mut |_| {}).await;
+    assert!(matches!(refused, Err(StoreError::Taken("user name"))), "{refused:?}");
+    assert_eq!(base.store.count_users().await.unwrap(), 1);
+    assert!(base.store.events(0, 9).await.unwrap().is_empty());
+
+    let mut told = Vec::new();
+    base.store.insert_users(&many, &events, &mut |made| told.push(made)).await.unwrap();
+    assert_eq!(told, [500, 1000]);
+    assert_eq!(base.store.count_users().await.unwrap(), 1201);
+    assert_eq!(base.store.logins().await.unwrap().len(), 2402);
+    let found = base.store.user_by_login("u1199@example.org").await.unwrap().unwrap();
+    assert_eq!((found.user.id, found.user.groups), (many[1199].row.user.id, vec!["staff".to_owned()]));
+    assert!(matches!(base.store.verify_chain().await.unwrap(), ChainState::Whole(1200)));
+    let mut marks = Vec::new();
+    while marks.len() < many.len() {
+        marks.extend(changes.next().await.unwrap());
+    }
+    assert_eq!(marks[0], Change::User(many[0].row.user.id));
 }

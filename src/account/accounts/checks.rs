@@ -27,12 +27,12 @@ pub(super) fn check_addition(addition: &Addition) -> Result<(), AccountError> {
     Ok(())
 }
 
-pub(super) fn check_full_name(full_name: &str) -> Result<(), AccountError> {
+pub(in crate::account) fn check_full_name(full_name: &str) -> Result<(), AccountError> {
     check_text("a full name", full_name)
 }
 
 /// Groups reach backends in one comma-separated header.
-pub(super) fn check_groups(groups: &[String]) -> Result<(), AccountError> {
+pub(in crate::account) fn check_groups(groups: &[String]) -> Result<(), AccountError> {
     for group in groups {
         check_text("a group", group)?;
         if group.contains(',') || group.trim() != group {
@@ -42,7 +42,7 @@ pub(super) fn check_groups(groups: &[String]) -> Result<(), AccountError> {
     Ok(())
 }
 
-pub(super) fn check_language(language: Option<&str>) -> Result<(), AccountError> {
+pub(in crate::account) fn check_language(language: Option<&str>) -> Result<(), AccountError> {
     match language {
         None | Some("en" | "fr") => Ok(()),
         Some(_) => Err(invalid("a language is en or fr")),
@@ -51,7 +51,7 @@ pub(super) fn check_language(language: Option<&str>) -> Result<(), AccountError>
 
 fn check_text(what: &str, text: &str) -> Result<(), AccountError> {
     let length = text.chars().count();
-    if length == 0 || length > LONGEST_TEXT || text.chars().any(char::is_control) {
+    if length == 0 || length > LONGEST_TEXT || text.chars().any(names::deceives) {
         return Err(invalid(format_args!("{what} has 1 to {LONGEST_TEXT} characters, all of them printable")));
     }
     Ok(())
@@ -107,6 +107,8 @@ mod tests {
             Addition { email: "alice".into(), ..addition() },
             Addition { full_name: "Alice\r\nRemote-User: root".into(), ..addition() },
             Addition { full_name: String::new(), ..addition() },
+            Addition { full_name: "Alice \u{202e}nitraM".into(), ..addition() },
+            Addition { groups: vec!["sta\u{200b}ff".into()], ..addition() },
             Addition { phone: Some("0612".into()), ..addition() },
             Addition { language: Some("de".into()), ..addition() },
             Addition { groups: vec!["staff,admins".into()], ..addition() },

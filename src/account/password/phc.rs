@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::Strength;
+use crate::policy::security::{MOST_LANES, MOST_MEMORY, MOST_PASSES, MOST_WORK};
 
 /// A hash with all that is needed to compute it again.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,14 +25,17 @@ pub(super) struct Cost {
     pub(super) lanes: u32,
 }
 
-const MOST: Cost = Cost { memory: 262_144, passes: 32, lanes: 16 };
-
 // === impl Phc ===
 
 impl Phc {
     /// Reads a stored hash; nothing when it is no Argon2id hash of version 19 within bounds.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let mut fields = text.strip_prefix("$argon2id$v=19$")?.split('$');
+        Self::parse_parts(text.strip_prefix("$argon2id$v=19$")?).filter(|hash| hash.cost.is_bearable())
+    }
+
+    /// Reads what follows algorithm and version, whatever it costs.
+    pub(super) fn parse_parts(text: &str) -> Option<Self> {
+        let mut fields = text.split('$');
         let cost = Cost::parse(fields.next()?)?;
         let salt = STANDARD_NO_PAD.decode(fields.next()?).ok()?;
         let output = STANDARD_NO_PAD.decode(fields.next()?).ok()?;
@@ -55,16 +59,34 @@ impl Cost {
         let mut parts = text.split(',');
         let mut number = |name: &str| parts.next()?.strip_prefix(name)?.parse::<u32>().ok();
         let cost = Self { memory: number("m=")?, passes: number("t=")?, lanes: number("p=")? };
-        let fits = (1..=MOST.lanes).contains(&cost.lanes)
-            && (1..=MOST.passes).contains(&cost.passes)
-            && (8 * cost.lanes..=MOST.memory).contains(&cost.memory);
-        (fits && parts.next().is_none()).then_some(cost)
+        parts.next().is_none().then_some(cost)
+    }
+
+    /// Whether Argon2 can be computed with it, and within two seconds.
+    pub(super) fn is_bearable(self) -> bool {
+        (1..=MOST_LANES).contains(&self.lanes)
+            && (1..=MOST_PASSES).contains(&self.passes)
+            && (8 * self.lanes..=MOST_MEMORY).contains(&self.memory)
+            && self.work() <= MOST_WORK
+    }
+
+    /// KiB written: what it costs to try one password.
+    fn work(self) -> u64 {
+        u64::from(self.memory) * u64::from(self.passes)
+    }
+
+    /// Whether a hash of this cost gives way to one of the cost `now`: that is more work, or as much in another shape that
+    /// takes no less memory. So no stored hash is ever weakened by a weaker configuration.
+    pub(super) fn gives_way_to(self, now: Self) -> bool {
+        self.work() < now.work() || (self != now && self.work() == now.work() && self.memory <= now.memory)
     }
 }
 
 impl From<Strength> for Cost {
     fn from(strength: Strength) -> Self {
-        Self { memory: strength.memory.clamp(8, MOST.memory), passes: strength.passes.clamp(1, MOST.passes), lanes: 1 }
+        let Strength { memory, passes, lanes } = strength;
+        let lanes = lanes.clamp(1, MOST_LANES);
+        Self { memory: memory.clamp(8 * lanes, MOST_MEMORY), passes: passes.clamp(1, MOST_PASSES), lanes }
     }
 }
 
@@ -85,11 +107,32 @@ mod tests {
 
     #[test]
     fn what_would_cost_too_much_is_no_hash() {
-        for cost in
-            ["m=4294967295,t=2,p=1", "m=19456,t=4294967295,p=1", "m=19456,t=2,p=4000", "m=1,t=2,p=1", "m=8,t=0,p=1"]
-        {
+        for cost in [
+            "m=4294967295,t=2,p=1",
+            "m=19456,t=4294967295,p=1",
+            "m=19456,t=2,p=4000",
+            "m=262144,t=5,p=1",
+            "m=1,t=2,p=1",
+            "m=8,t=0,p=1",
+        ] {
             assert!(Phc::parse(&HASH.replace("m=19456,t=2,p=1", cost)).is_none(), "{cost} was taken");
         }
+    }
+
+    #[test]
+    fn a_hash_gives_way_to_more_work_alone() {
+        let cost = |memory, passes, lanes| Cost { memory, passes, lanes };
+        let stored = cost(19_456, 2, 1);
+        for stronger in [cost(19_457, 2, 1), cost(19_456, 3, 1), cost(47_104, 1, 1), cost(12_288, 4, 1)] {
+            assert!(stored.gives_way_to(stronger), "{stronger:?}");
+            assert!(!stronger.gives_way_to(stored), "{stronger:?}");
+        }
+        assert!(!stored.gives_way_to(stored));
+        assert!(stored.gives_way_to(cost(19_456, 2, 4)), "as much work in other lanes");
+        assert!(
+            stored.gives_way_to(cost(38_912, 1, 1)) && !cost(38_912, 1, 1).gives_way_to(stored),
+            "never less memory"
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::Strength;
-use super::phc::Cost;
+use super::phc::{Cost, Phc};
 
 /// The way to the threads.
 pub(super) struct Queue {
@@ -21,26 +21,22 @@ pub(super) struct Queue {
     threads: usize,
 }
 
-/// What a thread does next.
-enum Job {
-    Hash(Hash),
-    /// Other work about passwords that takes as long, and must be as bounded.
-    Other(Box<dyn FnOnce() + Send>),
-}
+/// What a thread does for one who asks.
+type Job = Box<dyn FnOnce(&mut Bench) + Send>;
 
-/// One hash to compute.
-struct Hash {
-    password: Zeroizing<Vec<u8>>,
-    salt: Vec<u8>,
-    cost: Cost,
-    length: usize,
-    answer: oneshot::Sender<Zeroizing<Vec<u8>>>,
+/// What a thread hashes with: its memory is taken at the first hash and kept.
+pub(super) struct Bench {
+    memory: Vec<Block>,
+    /// How many blocks of it are kept.
+    kept: usize,
+    meter: Arc<Meter>,
 }
 
 /// How many hashes there were and how long one takes.
 pub(super) struct Meter {
     computed: AtomicU64,
     usual_nanos: AtomicU64,
+    beside_nanos: AtomicU64,
 }
 
 // === impl Queue ===
@@ -50,38 +46,26 @@ impl Queue {
         let (jobs, receiver) = sync_channel(places);
         let receiver = Arc::new(Mutex::new(receiver));
         for number in 0..threads {
-            let (receiver, meter) = (Arc::clone(&receiver), Arc::clone(meter));
-            thread::Builder::new().name(format!("hash-{number}")).spawn(move || work(&receiver, usual, &meter))?;
+            let (receiver, bench) = (Arc::clone(&receiver), Bench::new(usual, Arc::clone(meter)));
+            thread::Builder::new().name(format!("hash-{number}")).spawn(move || work(&receiver, bench))?;
         }
         Ok(Self { jobs, places, threads })
     }
 
-    /// Puts a hash into the queue; nothing when the queue is full.
-    pub(super) fn ask(
+    /// Puts work into the queue; nothing when the queue is full.
+    pub(super) fn ask<T: Send + 'static>(
         &self,
-        password: Zeroizing<Vec<u8>>,
-        salt: Vec<u8>,
-        cost: Cost,
-        length: usize,
-    ) -> Option<oneshot::Receiver<Zeroizing<Vec<u8>>>> {
-        let (answer, receiver) = oneshot::channel();
-        let hash = Hash { password, salt, cost, length, answer };
-        self.jobs.try_send(Job::Hash(hash)).ok().map(|()| receiver)
-    }
-
-    /// Puts other work into the queue; nothing when the queue is full.
-    pub(super) fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Bench) -> T + Send + 'static,
     ) -> Option<oneshot::Receiver<T>> {
         let (answer, receiver) = oneshot::channel();
-        let work = move || {
+        let job = move |bench: &mut Bench| {
+            // Whoever asked has gone: the try they reserved stays counted, the work need not be done.
             if !answer.is_closed() {
                 // Gone in the meantime: nobody is waiting.
-                let _ = answer.send(work());
+                let _ = answer.send(work(bench));
             }
         };
-        self.jobs.try_send(Job::Other(Box::new(work))).ok().map(|()| receiver)
+        self.jobs.try_send(Box::new(job)).ok().map(|()| receiver)
     }
 
     /// How long a full queue takes, when one hash takes `usual`.
@@ -91,64 +75,75 @@ impl Queue {
     }
 }
 
-/// One thread's life: it ends when the queue does. Its memory is taken at the first hash and kept.
-fn work(jobs: &Mutex<Receiver<Job>>, usual: Strength, meter: &Meter) {
-    let mut memory = Vec::new();
+/// One thread's life: it ends when the queue does.
+fn work(jobs: &Mutex<Receiver<Job>>, mut bench: Bench) {
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match next {
-            Ok(Job::Hash(hash)) => hash_one(hash, &mut memory, usual, meter),
-            Ok(Job::Other(work)) => {
-                // What others wrote may panic: their answer is not given then, and the thread lives on.
-                if catch_unwind(AssertUnwindSafe(work)).is_err() {
-                    tracing::error!("a password could not be judged");
-                }
-            }
-            Err(_) => return,
+        let Ok(job) = next else { return };
+        // What others wrote may panic: their answer is not given then, and the thread lives on.
+        if catch_unwind(AssertUnwindSafe(|| job(&mut bench))).is_err() {
+            tracing::error!("a password could not be looked at");
         }
+        bench.tidy();
     }
 }
 
-fn hash_one(hash: Hash, memory: &mut Vec<Block>, usual: Strength, meter: &Meter) {
-    let Hash { password, salt, cost, length, answer } = hash;
-    // Whoever asked has gone: the try they reserved stays counted, the work need not be done.
-    if answer.is_closed() {
-        return;
-    }
-    let output = compute(memory, &password, &salt, cost, length);
-    meter.computed.fetch_add(1, Ordering::Relaxed);
-    // An import's hash may need more memory than our own: that is not kept.
-    memory.truncate(usize::try_from(usual.memory).unwrap_or(usize::MAX));
-    memory.shrink_to_fit();
-    // Gone in the meantime: nobody is waiting.
-    let _ = answer.send(output);
-}
+// === impl Bench ===
 
-/// Argon2id of version 19 in `memory`, which grows as needed.
-pub(super) fn compute(
-    memory: &mut Vec<Block>,
-    password: &[u8],
-    salt: &[u8],
-    cost: Cost,
-    length: usize,
-) -> Zeroizing<Vec<u8>> {
-    let params = Params::new(cost.memory, cost.passes, cost.lanes, Some(length)).expect("a cost is checked when read");
-    let blocks = params.block_count();
-    if memory.len() < blocks {
-        memory.resize(blocks, Block::default());
+impl Bench {
+    pub(super) fn new(usual: Strength, meter: Arc<Meter>) -> Self {
+        Self { memory: Vec::new(), kept: usize::try_from(usual.memory).unwrap_or(usize::MAX), meter }
     }
-    let mut output = Zeroizing::new(vec![0; length]);
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into_with_memory(password, salt, &mut output, &mut *memory)
-        .expect("password, salt and output are within Argon2's bounds, and there is memory enough");
-    output
+
+    /// The usual work: Argon2id of version 19, counted.
+    pub(super) fn argon2id(&mut self, password: &[u8], salt: &[u8], cost: Cost, length: usize) -> Zeroizing<Vec<u8>> {
+        self.meter.computed.fetch_add(1, Ordering::Relaxed);
+        self.compute((Algorithm::Argon2id, Version::V0x13), password, salt, (cost, length))
+    }
+
+    /// What the password makes with the salt and cost of a hash of another program, or of other parameters.
+    pub(super) fn argon2(&mut self, how: (Algorithm, Version), password: &[u8], hash: &Phc) -> Zeroizing<Vec<u8>> {
+        self.compute(how, password, &hash.salt, (hash.cost, hash.output.len()))
+    }
+
+    fn compute(
+        &mut self,
+        (algorithm, version): (Algorithm, Version),
+        password: &[u8],
+        salt: &[u8],
+        (cost, length): (Cost, usize),
+    ) -> Zeroizing<Vec<u8>> {
+        let params =
+            Params::new(cost.memory, cost.passes, cost.lanes, Some(length)).expect("a cost is checked when read");
+        let blocks = params.block_count();
+        if self.memory.len() < blocks {
+            self.memory.resize(blocks, Block::default());
+        }
+        let mut output = Zeroizing::new(vec![0; length]);
+        Argon2::new(algorithm, version, params)
+            .hash_password_into_with_memory(password, salt, &mut output, &mut self.memory)
+            .expect("password, salt and output are within Argon2's bounds, and there is memory enough");
+        output
+    }
+
+    /// An import's hash may need more memory than our own: that is not kept.
+    fn tidy(&mut self) {
+        self.memory.truncate(self.kept);
+        self.memory.shrink_to_fit();
+    }
 }
 
 // === impl Meter ===
 
 impl Meter {
-    pub(super) fn new(first: Duration) -> Self {
-        Self { computed: AtomicU64::new(0), usual_nanos: AtomicU64::new(nanos(first)) }
+    pub(super) fn new() -> Self {
+        Self { computed: AtomicU64::new(0), usual_nanos: AtomicU64::new(0), beside_nanos: AtomicU64::new(0) }
+    }
+
+    /// The first measure of what is usual; what it computed counts for nothing.
+    pub(super) fn begin(&self, first: Duration) {
+        self.computed.store(0, Ordering::Relaxed);
+        self.usual_nanos.store(nanos(first), Ordering::Relaxed);
     }
 
     pub(super) fn computed(&self) -> u64 {
@@ -164,6 +159,19 @@ impl Meter {
         let mix = |usual: u64| Some(usual - usual / 8 + nanos(time) / 8);
         // The closure always gives a value, so the update cannot fail.
         let _ = self.usual_nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, mix);
+    }
+
+    /// What the check of an older or foreign hash takes beside the usual work: the longest, slowly forgotten over shorter
+    /// ones since.
+    pub(super) fn beside(&self) -> Duration {
+        Duration::from_nanos(self.beside_nanos.load(Ordering::Relaxed))
+    }
+
+    /// One more took so long beside.
+    pub(super) fn took_beside(&self, time: Duration) {
+        let longest = |before: u64| Some(nanos(time).max(before - before / 64));
+        // The closure always gives a value, so the update cannot fail.
+        let _ = self.beside_nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, longest);
     }
 }
 

@@ -131,11 +131,8 @@ fn date(text: &str) -> Result<Option<Timestamp>, Failure> {
     if text == "none" {
         return Ok(None);
     }
-    let midnight = || format!("{text}T00:00:00Z").parse::<jiff::Timestamp>();
-    let moment = text.parse::<jiff::Timestamp>().or_else(|_| midnight());
-    let moment =
-        moment.map_err(|_| Failure::wrong(format!("{text:?} is no date: write 2027-01-31 or 2027-01-31T08:00:00Z")))?;
-    Ok(Some(Timestamp::from_millis(moment.as_millisecond())))
+    let wrong = || Failure::wrong(format!("{text:?} is no date: write 2027-01-31 or 2027-01-31T08:00:00Z"));
+    Timestamp::parse(text).map(Some).ok_or_else(wrong)
 }
 
 #[cfg(test)]

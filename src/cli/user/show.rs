@@ -16,22 +16,30 @@ struct Shown {
     phone: Option<String>,
     second_factor: bool,
     locked_until: Option<Timestamp>,
+    /// The algorithm of a hash that is replaced when its password is next given.
+    weak_hash: Option<&'static str>,
 }
 
-/// Everybody. Phone numbers are masked: the list is read over shoulders.
+/// Everybody, or those with a weak hash. Phone numbers are masked: the list is read over shoulders.
 pub(super) async fn list(
     accounts: &Accounts,
+    weak: bool,
     json: bool,
     now: Timestamp,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
     let mut users = Vec::new();
-    for row in accounts.store.users().await.map_err(AccountError::from)? {
+    let everybody = accounts.store.users().await.map_err(AccountError::from)?;
+    for row in everybody.into_iter().filter(|row| !weak || weak_hash(accounts, row).is_some()) {
         let phone = accounts.phone(&row)?.map(|phone| phone.masked());
         users.push(shown(accounts, row, phone, now).await?);
     }
     if json {
         return console.json(&users.iter().map(Shown::json).collect());
+    }
+    if weak {
+        let rows: Vec<_> = users.iter().map(|user| user.weak_line(now)).collect();
+        return console.table(["NAME", "MAIL", "HASH", "LAST LOGIN", "STATE"], &rows);
     }
     let rows: Vec<_> = users.iter().map(|user| user.line(now)).collect();
     console
@@ -78,11 +86,16 @@ async fn shown(
     let factors = accounts.store.second_factors(row.user.id).await?;
     let counter = accounts.store.lockout(Subject::user(row.user.id).as_str()).await?;
     Ok(Shown {
+        weak_hash: weak_hash(accounts, &row),
         row,
         phone,
         second_factor: factors.iter().any(|own| own.confirmed_at.is_some()),
         locked_until: counter.and_then(|counter| counter.locked_until).filter(|until| now < *until),
     })
+}
+
+fn weak_hash(accounts: &Accounts, row: &UserRow) -> Option<&'static str> {
+    row.password_hash.as_deref().and_then(|hash| accounts.hashing.outdated(hash))
 }
 
 fn text(value: &Value) -> String {
@@ -117,6 +130,7 @@ impl Shown {
             "valid_until": moment(user.valid_until),
             "second_factor": self.second_factor,
             "password": self.row.password_hash.is_some(),
+            "weak_hash": self.weak_hash,
             "password_must_change": self.row.password_must_change,
             "password_spent": self.row.password_spent,
             "locked_until": moment(self.locked_until),
@@ -135,9 +149,19 @@ impl Shown {
             user.groups.join(", "),
             user.rights.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             if self.second_factor { "yes" } else { "no" }.to_owned(),
-            self.row.last_login_at.map_or_else(|| "never".into(), |at| at.to_string()),
+            self.last_login(),
             self.state(now).to_owned(),
         ]
+    }
+
+    fn weak_line(&self, now: Timestamp) -> [String; 5] {
+        let user = &self.row.user;
+        let hash = self.weak_hash.unwrap_or("-").to_owned();
+        [user.name.clone(), user.email.clone(), hash, self.last_login(), self.state(now).to_owned()]
+    }
+
+    fn last_login(&self) -> String {
+        self.row.last_login_at.map_or_else(|| "never".into(), |at| at.to_string())
     }
 
     fn state(&self, now: Timestamp) -> &'static str {

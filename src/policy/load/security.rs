@@ -8,7 +8,7 @@ use crate::config::units::Quantity;
 use crate::identity::Right;
 use crate::policy::file::SecurityFile;
 use crate::policy::security::{
-    Advanced, Changes, Holding, Lockout, Passwords, SecondFactor, Security, Sessions, Strangers, Who,
+    Advanced, Changes, Holding, Lockout, Passwords, SecondFactor, Security, Sessions, Strangers, Strength, Who,
 };
 
 /// Held bodies and kept answers stand in the database: larger ones do not belong there.
@@ -57,8 +57,9 @@ impl Reading<'_, SecurityFile> {
         }
     }
 
-    fn passwords(&self) -> Passwords {
+    fn passwords(&mut self) -> Passwords {
         let default = Passwords::default();
+        let hashing = self.hashing();
         let said = &self.content.passwords;
         Passwords {
             minimum_length: said.minimum_length.map_or(default.minimum_length, |length| length as usize),
@@ -66,6 +67,7 @@ impl Reading<'_, SecurityFile> {
             refuse_known_bad: said.refuse_known_bad.unwrap_or(default.refuse_known_bad),
             force_change_after_reset: said.force_change_after_reset.unwrap_or(default.force_change_after_reset),
             installation: default.installation,
+            hashing,
         }
     }
 
@@ -85,6 +87,36 @@ impl Reading<'_, SecurityFile> {
                 .zip(said.changes_period_days.map_or(Some(DAY), days))
                 .map(|(allowed, period)| Changes { allowed, period }),
         }
+    }
+
+    /// Not below what OWASP asks for, and not above what a sign-in may take.
+    fn hashing(&mut self) -> Strength {
+        let at = "/passwords/hashing/memory";
+        let default = Strength::default();
+        let said = self.content.passwords.hashing.clone();
+        let memory = self.size(at, said.memory.as_ref());
+        let strength = Strength {
+            memory: memory.map_or(default.memory, |bytes| u32::try_from(bytes >> 10).unwrap_or(u32::MAX)),
+            passes: said.passes.unwrap_or(default.passes),
+            lanes: said.lanes.unwrap_or(default.lanes),
+        };
+        if strength.is_too_weak() {
+            let what = "passwords hashed so are guessed too fast: it is below what OWASP asks for";
+            let (least, passes) = (strength.least_memory() >> 10, strength.passes);
+            self.fault(
+                at,
+                what,
+                format!("write memory = \"{least}MiB\" or more with passes = {passes}, or leave both out"),
+            );
+        } else if strength.is_too_costly() {
+            let what = "a sign-in would take too much memory or time";
+            self.fault(
+                at,
+                what,
+                "write at most \"256MiB\" of memory, and so few passes that memory times passes is 1GiB or less",
+            );
+        }
+        strength
     }
 
     /// A lock of no length is none.

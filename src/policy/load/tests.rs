@@ -301,3 +301,46 @@ fn a_policy_of_many_rules_is_read_and_decides() {
     let found: Vec<&str> = policy.sites[0].candidates("/x/7/y199/").map(|rule| rule.name.as_str()).collect();
     assert_eq!(found, ["r199"]);
 }
+
+#[test]
+fn hashing_is_as_strong_as_owasp_asks_and_no_dearer_than_a_sign_in_may_be() {
+    let read = |hashing: &str| {
+        let site = format!("{HEAD}[[rule]]\nname = \"all\"\npaths = [\"/**\"]\naccess = \"signed-in\"\n");
+        check(&texts(&[&site], &format!("[passwords.hashing]\n{hashing}\n")))
+            .map(|(policy, _)| policy.security.passwords.hashing)
+    };
+    for (hashing, expected) in [
+        ("", (19_456, 2, 1)),
+        ("memory = \"46MiB\"\npasses = 1", (47_104, 1, 1)),
+        ("memory = \"12MiB\"\npasses = 3", (12_288, 3, 1)),
+        ("memory = \"7MiB\"\npasses = 5\nlanes = 4", (7_168, 5, 4)),
+        ("memory = \"7MiB\"\npasses = 32", (7_168, 32, 1)),
+        ("memory = \"256MiB\"\npasses = 4", (262_144, 4, 1)),
+    ] {
+        let strength = read(hashing).unwrap_or_else(|faults| panic!("{hashing}: {}", told(&faults)));
+        assert_eq!((strength.memory, strength.passes, strength.lanes), expected, "{hashing}");
+    }
+    let refused = [
+        "memory = \"19455KiB\"",
+        "passes = 1",
+        "memory = \"8MiB\"\npasses = 4",
+        "passes = 0",
+        "passes = 33",
+        "lanes = 0",
+        "memory = \"257MiB\"",
+        "memory = \"256MiB\"\npasses = 5",
+        "memory = \"much\"",
+    ];
+    let all: Vec<_> = refused.iter().map(|hashing| told(&read(hashing).unwrap_err())).collect();
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    security.toml:2: passwords hashed so are guessed too fast: it is below what OWASP asks for; write memory = "19MiB" or more with passes = 2, or leave both out
+    security.toml:1: passwords hashed so are guessed too fast: it is below what OWASP asks for; write memory = "46MiB" or more with passes = 1, or leave both out
+    security.toml:2: passwords hashed so are guessed too fast: it is below what OWASP asks for; write memory = "9MiB" or more with passes = 4, or leave both out
+    security.toml:2: `passes` cannot be 0; write a number from 1 to 32
+    security.toml:2: `passes` cannot be 33; write a number from 1 to 32
+    security.toml:2: `lanes` cannot be 0; write a number from 1 to 16
+    security.toml:2: a sign-in would take too much memory or time; write at most "256MiB" of memory, and so few passes that memory times passes is 1GiB or less
+    security.toml:2: a sign-in would take too much memory or time; write at most "256MiB" of memory, and so few passes that memory times passes is 1GiB or less
+    security.toml:2: this is not a size; write a size like "64KiB" or "1MiB", or a number of bytes
+    "#);
+}

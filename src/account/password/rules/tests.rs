@@ -30,7 +30,7 @@ fn passwords() -> Passwords {
 }
 
 fn pool() -> HashPool {
-    HashPool::start(1, 16, Strength { memory: 64, passes: 1 }, Arc::new(SystemRandom)).unwrap()
+    HashPool::start(1, 16, Strength { memory: 64, passes: 1, lanes: 1 }, Arc::new(SystemRandom)).unwrap()
 }
 
 async fn faults_of(passwords: &Passwords, new: &str) -> Vec<PasswordFault> {

@@ -52,6 +52,41 @@ fn a_name_is_taken_once() {
 }
 
 #[test]
+fn pwd_5_a_password_that_breaks_the_rules_is_refused_with_all_that_is_wrong() {
+    let here = Installation::new();
+    here.write("policies/security.toml", "[passwords]\nrequire_all_classes = true\n");
+    here.write("password", "alice-localhost\n");
+    let file = here.file("password");
+    let add = |file: &str| {
+        here.fails(&["user", "add", "alice", "--email", "a@gw.test", "--name", "Alice", "--password-file", file], 2)
+    };
+    let failure = add(file.to_str().unwrap());
+    for wanted in ["has no capital letter", "has no digit", "this installation's name"] {
+        assert!(failure.contains(wanted), "{wanted:?}: {failure}");
+    }
+    assert!(!failure.contains("alice-localhost"), "{failure}");
+    assert!(here.json(&["user", "list"]).as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_profile_is_taken_and_an_unknown_one_is_a_fault() {
+    let here = Installation::with_a_user();
+    here.write("policies/security.toml", "profile = \"pci-dss\"\n");
+    here.ok(&["policy", "check"]);
+    let made = here.ok(&["user", "reset-password", "root"]);
+    assert!(made.contains("It works once"), "{made}");
+    here.write("policies/security.toml", "profile = \"pci\"\n");
+    let failure = here.fails(&["policy", "check"], 2);
+    assert!(
+        failure.contains("security.toml:1: there is no profile called `pci`; write one of: asvs, hds, pci-dss"),
+        "{failure}"
+    );
+    here.write("policies/security.toml", "[passwords]\nforce_change_after_reset = false\n");
+    let made = here.ok(&["user", "reset-password", "root"]);
+    assert!(made.contains("It works until it is changed"), "{made}");
+}
+
+#[test]
 fn the_last_administrator_stays() {
     let here = Installation::new();
     here.ok(&["user", "add", "root", "--email", "root@gw.test", "--name", "Root", "--right", "administrator"]);

@@ -302,8 +302,11 @@ impl End {
                 world.command().await.operations.end_sessions(user, None, &operator).await.unwrap();
             }
             Self::Disabled => accounts.disable(user, &operator).await.unwrap(),
-            Self::PasswordReset => drop(accounts.reset_password(user, &operator).await.unwrap()),
-            Self::SecondFactorReset => accounts.reset_second_factor(user, &operator).await.unwrap(),
+            Self::PasswordReset => drop(accounts.reset_password(&world.security(), user, &operator).await.unwrap()),
+            Self::SecondFactorReset => {
+                let told = world.tools.notices.factor_reset(&operator);
+                accounts.reset_second_factor(user, told, &operator).await.unwrap();
+            }
             Self::Lifetime => world.advance(Duration::from_hours(12)),
             Self::ValidUntil => {
                 let end = world.now().plus(Duration::from_mins(1));

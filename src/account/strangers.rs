@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
+use crate::identity::UserId;
 use crate::policy::security::Strangers as Limits;
 use crate::time::Timestamp;
 
@@ -57,7 +58,7 @@ struct Window {
 struct Names {
     since: Option<Timestamp>,
     failed: HashSet<u64>,
-    signed_in: usize,
+    signed_in: HashSet<u64>,
     is_stuffing: bool,
 }
 
@@ -122,11 +123,14 @@ impl Strangers {
         self.seen().names.failed(hash, limits, now)
     }
 
-    /// Somebody signed in.
-    pub fn signed_in(&self, now: Timestamp) {
+    /// Somebody signed in. However often they do, they are one.
+    pub fn signed_in(&self, user: UserId, now: Timestamp) {
+        let hash = self.inner.hasher.hash_one(user);
         let mut seen = self.seen();
         seen.names.roll(now);
-        seen.names.signed_in += 1;
+        if seen.names.signed_in.len() < NAMES {
+            seen.names.signed_in.insert(hash);
+        }
     }
 
     /// Whether stuffing goes on.
@@ -230,7 +234,7 @@ impl Names {
             self.failed.insert(name);
         }
         let enough = self.failed.len() >= limits.stuffing_names as usize;
-        self.is_stuffing = enough && self.failed.len() >= self.signed_in.saturating_mul(FAILING);
+        self.is_stuffing = enough && self.failed.len() >= self.signed_in.len().saturating_mul(FAILING);
         self.is_stuffing
     }
 
@@ -263,6 +267,8 @@ impl Drop for Slot {
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use uuid::Uuid;
 
     use super::*;
 
@@ -328,11 +334,20 @@ mod tests {
     fn one_name_that_fails_often_and_a_busy_monday_are_no_stuffing() {
         let strangers = Strangers::default();
         assert!((0..1000).all(|_| !strangers.failed("alice", LIMITS, NOW)));
-        for _ in 0..20 {
-            strangers.signed_in(NOW);
+        for user in 0..20 {
+            strangers.signed_in(UserId(Uuid::from_u128(user)), NOW);
         }
         assert!((0..60).all(|name| !strangers.failed(&format!("name {name}"), LIMITS, NOW)));
         assert!((0..60).any(|name| strangers.failed(&format!("other {name}"), LIMITS, NOW)), "four in five");
+    }
+
+    #[test]
+    fn one_who_signs_in_again_and_again_hides_nobody_who_tries_a_list() {
+        let strangers = Strangers::default();
+        for _ in 0..1000 {
+            strangers.signed_in(UserId(Uuid::from_u128(7)), NOW);
+        }
+        assert_eq!((0..20).filter(|name| strangers.failed(&format!("name {name}"), LIMITS, NOW)).count(), 1);
     }
 
     #[test]

@@ -162,7 +162,9 @@ impl Line {
 
     /// Ends what goes on in `session`. By now the line may carry somebody else's request.
     fn cut(&self, session: SessionId) {
-        if self.state().request.as_ref().is_some_and(|request| request.session == session) {
+        // Held until it is cut, so that no other request begins in between.
+        let state = self.state();
+        if state.request.as_ref().is_some_and(|request| request.session == session) {
             self.is_cut.store(true, Ordering::Release);
             self.handler.wake();
         }

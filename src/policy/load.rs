@@ -77,7 +77,14 @@ impl Texts {
             Vec::new()
         });
         // Most installations have no profiles of their own: no folder is none.
-        let profiles = toml_files(&directory.join("profiles")).unwrap_or_default();
+        let own = directory.join("profiles");
+        let profiles = toml_files(&own).unwrap_or_else(|error| {
+            if error.kind() != std::io::ErrorKind::NotFound {
+                let what = format!("the profiles cannot be read: {error}");
+                faults.push(Fault::new(&own, 0, what, "let the gateway's user read the folder, or take it away"));
+            }
+            Vec::new()
+        });
         let texts = Self {
             networks: read_if_there(directory.join("networks.toml"), &mut faults),
             security: read_if_there(directory.join("security.toml"), &mut faults),
@@ -98,8 +105,9 @@ impl Texts {
 
 /// The TOML files of a folder, in order.
 fn toml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path());
-    let mut files: Vec<_> = entries.filter(|file| file.extension().is_some_and(|end| end == "toml")).collect();
+    let entries = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+    let mut files: Vec<_> = entries.collect::<Result<_, _>>()?;
+    files.retain(|file| file.extension().is_some_and(|end| end == "toml"));
     files.sort();
     Ok(files)
 }

@@ -13,7 +13,7 @@ use super::enrol::{Frame, enrolment};
 use super::factor_field::{FactorField, With, given, nothing};
 use super::forgery::{Posted, Unposted};
 use super::here::{Here, Wanted};
-use super::login::{SHOWN_AGAIN, begin_again, next_page};
+use super::login::{SHOWN_AGAIN, next_page, sign_in_after};
 use super::page::{self, Page};
 use super::recovery_codes::{or_account, shown_once, warning};
 use super::return_to::with_return;
@@ -130,7 +130,8 @@ pub async fn password(
             let query = TabQuery { with, return_to };
             Ok(page::html(SHOWN_AGAIN, &SecondFactorPage { error, ..blank(&here, &devices, query) }))
         }
-        Err(LoginError::Over) => Ok(begin_again(&here, PAGE)),
+        // The form was sent twice most of all: the other answer's cookie may be good.
+        Err(LoginError::Over) => Ok(sign_in_after("over", PAGE)),
         Err(error) => Err(error.into()),
     }
 }
@@ -150,7 +151,8 @@ pub async fn code(here: Here, posted: Result<Posted<CodeForm>, Unposted<CodeForm
             let error = here.texts().of("error", "first-code");
             enrolment(&here, &row, frame(&here, return_to, error)).await
         }
-        Err(LoginError::Over) => Ok(begin_again(&here, PAGE)),
+        // The form was sent twice most of all: the other answer's cookie may be good.
+        Err(LoginError::Over) => Ok(sign_in_after("over", PAGE)),
         Err(error) => Err(error.into()),
     }
 }

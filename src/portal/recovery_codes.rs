@@ -11,7 +11,7 @@ use super::Refused;
 use super::factor_field::{FactorField, With, given, nothing};
 use super::forgery::{Posted, Unposted};
 use super::here::{Here, Wanted};
-use super::login::{SHOWN_AGAIN, begin_again, next_page};
+use super::login::{SHOWN_AGAIN, next_page, sign_in_after};
 use super::page::{self, Page};
 use super::return_to::{or_front, with_return};
 use super::second_factor::TabQuery;
@@ -78,7 +78,8 @@ pub async fn renew(here: Here, posted: Result<Posted<RenewForm>, Unposted<RenewF
         Ok(enrolled) => Ok(shown_once(&here, enrolled, or_account(&return_to))),
         Err(LoginError::Refused) => form(&here, TabQuery { with, return_to }, here.texts().of("error", "proof")).await,
         Err(LoginError::NotEnrolled) => Ok(page::see_other(PAGE).map(Into::into)),
-        Err(LoginError::Over) => Ok(begin_again(&here, PAGE)),
+        // The form was sent twice most of all: the other answer's cookie may be good.
+        Err(LoginError::Over) => Ok(sign_in_after("over", PAGE)),
         Err(error) => Err(error.into()),
     }
 }

@@ -10,7 +10,7 @@ use super::Refused;
 use super::factor_field::{FactorField, With, given, nothing};
 use super::forgery::{Posted, Unposted};
 use super::here::{Here, Wanted};
-use super::login::{SHOWN_AGAIN, begin_again, next_page};
+use super::login::{SHOWN_AGAIN, next_page, sign_in_after};
 use super::own_factor::{self, Device};
 use super::page::{self, Page};
 use crate::identity::User;
@@ -76,7 +76,8 @@ pub async fn submit(here: Here, posted: Result<Posted<RemoveForm>, Unposted<Remo
         Err(LoginError::FactorRequired) => form(&here, StatusCode::FORBIDDEN, RemoveQuery { device, with }, None).await,
         // Gone already: what is left is shown.
         Err(LoginError::NotEnrolled) => Ok(page::see_other(own_factor::PAGE).map(Into::into)),
-        Err(LoginError::Over) => Ok(begin_again(&here, own_factor::PAGE)),
+        // The form was sent twice most of all: the other answer's cookie may be good.
+        Err(LoginError::Over) => Ok(sign_in_after("over", own_factor::PAGE)),
         Err(error) => Err(error.into()),
     }
 }

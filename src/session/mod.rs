@@ -1,7 +1,8 @@
 //! Sessions: from nothing to signed in, and what a cookie stands for.
 //!
 //! * A **session token** is in the cookie, its digest in the store and in the **cache**. A **session id** is public and stays
-//!   the same when the token is rotated.
+//!   the same when the token is rotated. An owner's change of password or second factor gives it another: it ends all sessions,
+//!   and what was opened in this one too.
 //! * A **stage** says how far a sign-in has come; only `Live` opens anything. What is not live yet is **pending**, for ten
 //!   minutes.
 //! * The token is rotated at every change of level: the earlier one is dead at once.

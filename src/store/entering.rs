@@ -55,7 +55,7 @@ pub struct Entry<'a> {
     pub tries: Option<Settled>,
     /// When the sign-in is whole with it: since now.
     pub signed_in_at: Option<Timestamp>,
-    /// The browser it is whole in: known from now on.
+    /// The browser it is in: known from now on, when everything was proven in it.
     pub browser: Option<BrowserDigest>,
 }
 
@@ -116,6 +116,12 @@ impl<'a> Entry<'a> {
 }
 
 impl Entry<'_> {
+    /// Everything was proven in it just now, or it alone stays of all the user's sessions.
+    fn makes_its_browser_known(&self) -> bool {
+        let session = self.session;
+        session.stage == Stage::Live && (session.auth_time >= session.last_seen || self.changes_factors())
+    }
+
     fn changes_factors(&self) -> bool {
         self.change.is_some() || matches!(self.code, Some(Code::Enrols { .. }))
     }
@@ -202,9 +208,9 @@ impl Tx<'_> {
         }
         if let Some(at) = entry.signed_in_at {
             self.mark_login(entry.session.user, at).await?;
-            if let Some(browser) = entry.browser {
-                self.know_browser(entry.session.user, browser, at).await?;
-            }
+        }
+        if let Some(browser) = entry.browser.filter(|_| entry.makes_its_browser_known()) {
+            self.know_browser(entry.session.user, browser, entry.session.last_seen).await?;
         }
         marks.extend(self.queue(entry.outbox).await?);
         self.commit(&[events, &told].concat(), &marks).await?;

@@ -18,8 +18,8 @@ const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0002_spent_passwords.sql"),
     include_str!("migrations/0003_earlier_passwords.sql"),
     include_str!("migrations/0004_recovery_codes.sql"),
-    include_str!("migrations/0006_detours.sql"),
-    include_str!("migrations/0008_known_browsers.sql"),
+    include_str!("migrations/0005_detours.sql"),
+    include_str!("migrations/0006_known_browsers.sql"),
 ];
 
 /// The newest schema version this program knows.

@@ -42,7 +42,7 @@ fn a_csv_is_imported_and_the_summary_says_who_may_administer() {
     let table = here.ok(&["user", "list", "--weak"]);
     assert!(table.contains("sha256-crypt") && !table.contains("carol"), "{table}");
     let trail = here.ok(&["audit", "export", "--format", "jsonl"]);
-    assert_eq!(trail.matches("\\\"because\\\":\\\"import\\\"").count(), 3, "{trail}");
+    assert_eq!(trail.matches("\"because\":\"import\"").count(), 3, "{trail}");
     assert!(!trail.contains("$2y$") && !trail.contains("saltstring"), "{trail}");
     here.ok(&["audit", "verify"]);
 }
@@ -51,11 +51,11 @@ fn a_csv_is_imported_and_the_summary_says_who_may_administer() {
 fn a_dry_run_says_the_same_and_writes_nothing() {
     let here = Installation::with_a_user();
     here.write(".htpasswd", &format!("alice:{BCRYPT}\nbob:!\nroot:{BCRYPT}\n"));
-    let trail = here.ok(&["audit", "export"]);
+    let trail = here.json(&["audit", "list"]);
     let arguments = ["user", "import", ".htpasswd", "--email-domain", "gw.test", "--skip-existing", "--json"];
     let dry: Vec<_> = arguments.iter().copied().chain(["--dry-run"]).collect();
     let mut said: serde_json::Value = serde_json::from_str(&here.ok(&dry)).unwrap();
-    assert_eq!((names(&here), here.ok(&["audit", "export"])), (vec!["root".to_owned()], trail));
+    assert_eq!((names(&here), here.json(&["audit", "list"])), (vec!["root".to_owned()], trail));
     assert_eq!(
         said,
         json!({

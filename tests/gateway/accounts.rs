@@ -125,9 +125,29 @@ async fn auth_5_nothing_but_the_owners_own_sign_in_resets_the_count() {
 }
 
 #[tokio::test]
+async fn auth_6_in_a_known_browser_one_count_is_for_every_door() {
+    let world = World::start().await;
+    let carol = world.signed_in("carol").await;
+    let before = hashes(&world);
+    for _ in 0..3 {
+        let fields = [("password", "not the password")];
+        assert_eq!(carol.client.fill("/secure/login/confirm", "/secure/login/confirm", &fields).await.status, 422);
+    }
+    assert_eq!(carol.client.fill("/secure/logout", "/secure/logout", &[]).await.status, 303);
+    for _ in 0..4 {
+        assert_eq!(carol.give_password("not the password").await.status, 422);
+    }
+    assert_eq!(hashes(&world) - before, 5);
+    assert_eq!(carol.give_password(PASSWORD).await.status, 422);
+    assert_eq!(guess(&world, "carol", PASSWORD).await.status, 303, "strangers have a count of their own");
+}
+
+#[tokio::test]
 async fn auth_6_signing_in_again_counts_like_signing_in() {
     let world = World::start().await;
     let carol = world.signed_in("carol").await;
+    // The session was carried off to a browser that nobody knows.
+    carol.client.set_cookie("vantail-browser", "another");
     let before = hashes(&world);
     for _ in 0..3 {
         let fields = [("password", "not the password")];

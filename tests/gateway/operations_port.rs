@@ -123,7 +123,7 @@ async fn prometheus_can_read_the_metrics_and_the_documentation_names_them() {
     soon("a session being known", known).await;
     let families: BTreeSet<_> = metrics.samples.iter().map(|(name, _, _)| metrics.family(name)).collect();
     assert_eq!(families, metrics.types.keys().map(String::as_str).collect(), "each family has a sample");
-    assert_eq!(families.len(), 5, "{families:?}");
+    assert_eq!(families.len(), 6, "{families:?}");
     let documentation = include_str!("../../docs/edge.md");
     for family in families {
         let shown = if metrics.types[family] == "counter" { format!("{family}_total") } else { family.to_owned() };

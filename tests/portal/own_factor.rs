@@ -189,6 +189,20 @@ async fn a_second_device_is_added_with_password_and_code_and_one_is_removed() {
 }
 
 #[tokio::test]
+async fn signing_in_with_a_code_is_not_typing_the_password_again() {
+    let gate = Gate::new().await;
+    let mut carol = gate.signed_in("carol").await;
+    sets_up(&gate, &mut carol).await;
+    gate.later(Duration::from_mins(1));
+    let mut again = at_second_step(&gate, "carol").await;
+    gate.later(Duration::from_secs(1));
+    let code = carol.next_code();
+    assert_eq!(again.fills(LOGIN, LOGIN, &[("code", &code)]).await.location(), "/secure/");
+    let asked = again.opens(ADD).await;
+    assert!(!asked.body.contains("class=\"letters\"") && asked.body.contains("name=\"password\""), "{}", asked.body);
+}
+
+#[tokio::test]
 async fn a_second_factor_is_switched_off_with_password_and_code_and_ends_the_other_sessions() {
     let gate = Gate::new().await;
     let mut carol = gate.signed_in("carol").await;

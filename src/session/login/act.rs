@@ -24,6 +24,9 @@ pub struct Act<'a> {
     pub(super) origin: Origin,
 }
 
+/// What the trail says of a guess.
+const WRONG: &str = "wrong name or password";
+
 /// A try reserved for this step, and whose.
 #[must_use = "a reserved try is consumed by its outcome"]
 pub(super) struct Try {
@@ -64,11 +67,12 @@ impl<'a> Act<'a> {
             Some(row) => self.reserve(row.user.id).await?,
             None => self.reserve_for_nobody(&folded).await?,
         };
-        let hash = found.as_ref().and_then(|row| row.password_hash.clone());
-        let reserved = self.checked(reserved, &password, hash).await?;
-        let Some(row) = found.filter(|row| row.user.may_act(self.now())) else {
-            return self.refuse(reserved, "disabled or outside its dates").await;
-        };
+        let may_act = found.as_ref().is_some_and(|row| row.user.may_act(self.now()));
+        // Who may not act has no hash: a right password is refused as late as a wrong one.
+        let hash = found.as_ref().filter(|_| may_act).and_then(|row| row.password_hash.clone());
+        let why_not = if found.is_some() && !may_act { "disabled or outside its dates" } else { WRONG };
+        let reserved = self.checked_or(reserved, &password, hash, why_not).await?;
+        let Some(row) = found else { return self.refuse(reserved, WRONG).await };
         if row.password_spent {
             return match self.begun_here(&row).await? {
                 Some(step) => reserved.give_back(self.store()).await.map(|()| step),
@@ -88,9 +92,20 @@ impl<'a> Act<'a> {
         password: &SecretText,
         hash: Option<String>,
     ) -> Result<Try, LoginError> {
+        self.checked_or(reserved, password, hash, WRONG).await
+    }
+
+    /// The same, with what the trail says when it is wrong.
+    async fn checked_or(
+        &self,
+        reserved: Try,
+        password: &SecretText,
+        hash: Option<String>,
+        why_not: &'static str,
+    ) -> Result<Try, LoginError> {
         match self.hashing().verify(password.clone(), hash).await {
             Ok(true) => Ok(reserved),
-            Ok(false) => self.refuse(reserved, "wrong name or password").await,
+            Ok(false) => self.refuse(reserved, why_not).await,
             Err(busy) => {
                 reserved.give_back(self.store()).await?;
                 Err(busy.into())

@@ -84,9 +84,9 @@ impl Act<'_> {
             .telling(event)
             .telling(self.all_others_ended(&row.user, CHANGED))
             .writing(self.login.notices.factor_changed(&row.user, news, &self.origin));
-        let now = self.now();
+        let (id, now) = (self.another_id(), self.now());
         let proven = |next: &mut SessionRow| {
-            next.auth_time = now;
+            (next.id, next.auth_time) = (id, now);
             next.amr = if stays_on { with_otp(&[Amr::Pwd]) } else { vec![Amr::Pwd] };
             next.second_factor_at = stays_on.then_some(now);
         };

@@ -92,7 +92,7 @@ impl Act<'_> {
             (Some(code), told)
         });
         let (token, next) = self.raised(session, |next| {
-            next.auth_time = self.now();
+            (next.id, next.auth_time) = (self.another_id(), self.now());
             (next.amr, next.second_factor_at) = match code {
                 Some(_) => (with_otp(&[Amr::Pwd]), Some(self.now())),
                 None => (vec![Amr::Pwd], None),
@@ -100,7 +100,9 @@ impl Act<'_> {
         });
         let (more, mut mails): (Vec<_>, Vec<_>) = told.into_iter().unzip();
         mails.push(self.mail_to_owner(&row));
-        let entry = Entry { code, tries: Some(reserved.cleared()), outbox: &mails, ..Entry::of(&next, row.epoch) };
+        let browser = self.browser.token.as_ref().map(BrowserToken::digest);
+        let tries = Some(reserved.cleared());
+        let entry = Entry { code, tries, browser, outbox: &mails, ..Entry::of(&next, row.epoch) };
         let limit = self.security.advanced.changes.map(ChangeLimit::from);
         let new = NewPassword { limit, ..self.new_password(&hash) };
         let changed = self.store_password(session, &entry, new, &self.own_change(&next, more)).await?;

@@ -126,7 +126,8 @@ impl Act<'_> {
         Entry { room: self.room(row), browser, ..Entry::of(session, row.epoch) }
     }
 
-    /// What `session` becomes by `change`, and the token for it. One that goes live has its whole lifetime before it.
+    /// What `session` becomes by `change`, and the token for it. One that goes live begins now, with its whole lifetime before
+    /// it: what was proven on the way to it is not proven again in it.
     pub(super) fn raised(
         &self,
         session: &SessionRow,
@@ -136,10 +137,15 @@ impl Act<'_> {
         let mut next = SessionRow { digest: token.digest(), last_seen: self.now(), ..session.clone() };
         change(&mut next);
         if arrives(session, &next) {
-            next.auth_time = self.now();
+            (next.created_at, next.auth_time) = (self.now(), self.now());
             next.expires_at = self.now().plus(self.security.sessions.lifetime);
         }
         (token, next)
+    }
+
+    /// For a session that alone stays of all the user's: what was opened in it before, by whoever had its cookie, ends.
+    pub(super) fn another_id(&self) -> SessionId {
+        SessionId(new_id(&*self.login.accounts.random, self.now()))
     }
 
     /// What becomes of the tries when somebody is in by a step that took none because nothing is guessed at it: the counter
@@ -183,7 +189,7 @@ impl Act<'_> {
 
     /// What the trail says of somebody who is in. Those who look for credential stuffing hear of it too.
     pub(super) fn signed_in_event(&self, session: &SessionRow) -> NewEvent {
-        self.login.strangers.signed_in(self.now());
+        self.login.strangers.signed_in(session.user, self.now());
         let amr: Vec<_> = session.amr.iter().map(|proof| proof.as_str()).collect();
         self.event("login.signed-in", "ok", session.user).on(session.id.to_string()).with("amr", amr)
     }

@@ -2,8 +2,9 @@
 //! keyboard rows, sequences, repetitions and dates.
 //!
 //! Its cost grows with the square of the length, and with every combination of letters that signs like `@` and `1` may stand
-//! for: a hundred characters chosen for it take it many seconds. So it is given **windows** of a few characters each, with no
-//! more such signs than make a few combinations. A password is easy when every window is.
+//! for: a hundred characters chosen for it take it three seconds. So it is given **windows** of a few characters each, with no
+//! more such signs than make a few combinations, which takes a millisecond, and for the worst there is some tens of them. A
+//! password is easy when every window is; one that is a part over and over is as easy as that part.
 
 use zxcvbn::{Score, zxcvbn};
 
@@ -25,8 +26,15 @@ const PLAIN: char = '_';
 /// Whether so many guesses as an attacker can make without a stolen hash would find it (a score below 3: 10^8).
 pub(super) fn is_easy(password: &str, words: &[String]) -> bool {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let letters: Vec<char> = password.chars().take(WINDOW * WINDOWS).collect();
-    letters.chunks(WINDOW).all(|window| zxcvbn(&bounded(window), &words).score() < Score::Three)
+    let letters: Vec<char> = password.chars().collect();
+    let mut windows = repeated(&letters).chunks(WINDOW).take(WINDOWS);
+    windows.all(|window| zxcvbn(&bounded(window), &words).score() < Score::Three)
+}
+
+/// The part that a text is, over and over; the whole of any other text.
+fn repeated(letters: &[char]) -> &[char] {
+    let is_period = |period: &usize| letters[*period..] == letters[..letters.len() - *period];
+    (1..=letters.len() / 2).find(is_period).map_or(letters, |period| &letters[..period])
 }
 
 /// The window, with as many signs that may be letters as make few combinations. Digits stay: most of what is easy has them.
@@ -82,6 +90,8 @@ mod tests {
             "letmeinletmein",
             "P@ssw0rd!P@ssw0rd!",
             &"password".repeat(40),
+            &"1234567890!@".repeat(14),
+            "qwerty123456qwerty123456qwer",
             &"a".repeat(1024),
         ] {
             assert!(is_easy(easy, &[]), "{easy:?}");

@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "a comparison is printed")]
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use vantail::account::{Accounts, Addition, HashPool, Strength};
 use vantail::audit::Origin;
+use vantail::notify::Notices;
 use vantail::policy::Security;
 use vantail::secret::{Keyring, SecretText, SystemRandom};
 use vantail::session::{Browser, Login, Sessions};
@@ -95,10 +97,13 @@ impl Gate {
         let store = Store::open(&url, &keyring, Open::Migrate).await.expect("a new store opens");
         let hashing =
             HashPool::start(1, 8, Strength::default(), random.clone()).expect("there is a thread to hash with");
+        let (address, none) = ("https://gate.example.org".to_owned(), Path::new("/nonexistent"));
+        let notices = Notices::new(keyring.clone(), random.clone(), address, "en".to_owned(), none)
+            .expect("the shipped messages are whole");
         let accounts = Accounts { store: store.clone(), keyring, random, hashing };
         let (strict, mut lenient) = (Security::default(), Security::default());
         lenient.lockout.attempts = 0;
-        let login = Login { accounts, sessions: Sessions::new(store) };
+        let login = Login { accounts, sessions: Sessions::new(store), notices };
         let gate = Self { _folder: folder, login, lenient, strict };
         for name in ["known", "disabled", "locked"] {
             gate.add(name).await;
@@ -130,7 +135,7 @@ impl Gate {
 
     /// How long a wrong guess takes.
     async fn refused(&self, name: &str) -> Duration {
-        let browser = Browser { user_agent: "bench".to_owned(), presented: None };
+        let browser = Browser { user_agent: "bench".to_owned(), presented: None, remember: None };
         let security = if name == "locked" { &self.strict } else { &self.lenient };
         let (guess, origin) = (SecretText::new("not the password"), origin());
         let begin = Instant::now();

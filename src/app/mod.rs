@@ -143,7 +143,7 @@ impl Tools {
         .map_err(StartError::Driver)?;
         let policy = Arc::new(ArcSwap::from_pointee(policy));
         Ok(Self {
-            login: Login { accounts: accounts.clone(), sessions: sessions.clone() },
+            login: Login { accounts: accounts.clone(), sessions: sessions.clone(), notices: notices.clone() },
             operations: Operations::new(accounts.clone(), notices.clone(), policy.clone(), means.clock.clone()),
             notices,
             config: Arc::new(config),

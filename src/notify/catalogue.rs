@@ -24,6 +24,8 @@ pub struct Messages {
     pub operation_confirmed: Template,
     /// Mail to the requester.
     pub operation_ended: MailMessage,
+    /// Mail to the owner of a remembered device.
+    pub device_reused: MailMessage,
 }
 
 /// A mail, and the words its tags stand for.
@@ -69,16 +71,18 @@ struct MailFile {
 struct Source<'a> {
     directory: Option<&'a Path>,
     language: &'static str,
-    shipped: [(&'static str, &'static str); 3],
+    shipped: [(&'static str, &'static str); 4],
 }
 
 const ASKED: &str = "operation-asked";
 const CONFIRMED: &str = "operation-confirmed";
 const ENDED: &str = "operation-ended";
+const REUSED: &str = "device-reused";
 
 const ASKED_TAGS: &[&str] = &["user", "title", "operation", "requester", "token", "minutes", "link", "host"];
 const CONFIRMED_TAGS: &[&str] = &["user", "title", "operation", "confirmed_by", "link"];
 const ENDED_TAGS: &[&str] = &["user", "name", "title", "operation", "outcome", "reason", "advice", "link"];
+const REUSED_TAGS: &[&str] = &["user", "name", "when", "address", "browser", "link"];
 
 macro_rules! shipped {
     ($language:literal) => {
@@ -86,6 +90,7 @@ macro_rules! shipped {
             (ASKED, include_str!(concat!("templates/", $language, "/operation-asked.toml"))),
             (CONFIRMED, include_str!(concat!("templates/", $language, "/operation-confirmed.toml"))),
             (ENDED, include_str!(concat!("templates/", $language, "/operation-ended.toml"))),
+            (REUSED, include_str!(concat!("templates/", $language, "/device-reused.toml"))),
         ]
     };
 }
@@ -128,6 +133,7 @@ impl Source<'_> {
             operation_asked: self.sms(ASKED, ASKED_TAGS)?,
             operation_confirmed: self.sms(CONFIRMED, CONFIRMED_TAGS)?,
             operation_ended: self.mail(ENDED, ENDED_TAGS)?,
+            device_reused: self.mail(REUSED, REUSED_TAGS)?,
         })
     }
 

@@ -89,7 +89,7 @@ impl Notices {
             channel,
             kind: notice.kind(),
             user: to.id,
-            operation: Some(notice.operation().to_owned()),
+            operation: notice.operation().map(str::to_owned),
             carries_token: notice.carries_token(),
             message: self.sealed(id, payload),
             created_at: times.now,
@@ -105,10 +105,10 @@ impl Notices {
     /// The text of an SMS.
     fn text(&self, to: &User, notice: &Notice<'_>) -> String {
         let messages = self.parts.catalogue.of(self.language_of(to));
-        let link = self.link(notice.operation());
+        let link = self.link(notice);
         let title = quotable(notice.title());
-        let common =
-            [("user", to.name.as_str()), ("title", &title), ("operation", notice.operation()), ("link", &link)];
+        let operation = notice.operation().unwrap_or_default();
+        let common = [("user", to.name.as_str()), ("title", &title), ("operation", operation), ("link", &link)];
         let text = match notice {
             Notice::OperationAsked { requester, token, minutes, .. } => {
                 let (token, minutes) = (token.expose(), minutes.to_string());
@@ -123,40 +123,47 @@ impl Notices {
                 let own = ended(&messages.operation_ended, state, *reason);
                 messages.operation_ended.subject.expand(&[&common[..], &own.values()].concat())
             }
+            Notice::DeviceReused { .. } => messages.device_reused.subject.expand(&common),
         };
         gsm_friendly(&text)
     }
 
-    /// The mail: its text part with empty paragraphs left out, and the HTML part made from it.
+    /// The mail.
     fn letter(&self, to: &User, notice: &Notice<'_>) -> Letter {
-        let message = &self.parts.catalogue.of(self.language_of(to)).operation_ended;
+        let messages = self.parts.catalogue.of(self.language_of(to));
         let (state, reason) = match notice {
+            Notice::DeviceReused { at, address, browser } => {
+                let when = at.to_string().replace('T', " ").replace('Z', " UTC");
+                let own = [("when", when.as_str()), ("address", address), ("browser", browser)];
+                return self.written(to, notice, &messages.device_reused, &own);
+            }
             Notice::OperationEnded { state, reason, .. } => (*state, *reason),
             Notice::OperationAsked { .. } | Notice::OperationConfirmed { .. } => ("", None),
         };
-        let link = self.link(notice.operation());
         let title = one_line(notice.title());
-        let own = ended(message, state, reason);
-        let values = [
-            &[
-                ("user", to.name.as_str()),
-                ("name", &to.full_name),
-                ("title", &title),
-                ("operation", notice.operation()),
-                ("link", &link),
-            ],
-            &own.values()[..],
-        ]
-        .concat();
+        let own = ended(&messages.operation_ended, state, reason);
+        let about = [("title", title.as_str()), ("operation", notice.operation().unwrap_or_default())];
+        self.written(to, notice, &messages.operation_ended, &[&about, &own.values()[..]].concat())
+    }
+
+    /// The text part with empty paragraphs left out, and the HTML part made from it.
+    fn written(&self, to: &User, notice: &Notice<'_>, message: &MailMessage, own: &[(&'static str, &str)]) -> Letter {
+        let link = self.link(notice);
+        let common = [("user", to.name.as_str()), ("name", &to.full_name), ("link", &link)];
+        let values = [&common, own].concat();
         let subject = one_line(&message.subject.expand(&values));
         let text = html::paragraphs(&message.text.expand(&values)).collect::<Vec<_>>().join("\n\n");
         let html = html::page(&subject, &text, &message.button);
         Letter { to: to.email.clone(), to_name: one_line(&to.full_name), subject, text, html: Some(html) }
     }
 
-    /// The page of an operation. It carries no token, and opening it changes nothing.
-    fn link(&self, operation: &str) -> String {
-        format!("{}/secure/operations/{operation}", self.parts.portal_url)
+    /// The page of what it is about. It carries no token, and opening it changes nothing.
+    fn link(&self, notice: &Notice<'_>) -> String {
+        let portal = &self.parts.portal_url;
+        match notice.operation() {
+            Some(operation) => format!("{portal}/secure/operations/{operation}"),
+            None => format!("{portal}/secure/account/sessions"),
+        }
     }
 }
 
@@ -291,6 +298,28 @@ mod tests {
 
         https://gate.example.org/secure/operations/48271935
         "#);
+    }
+
+    #[test]
+    fn sess_4_the_owner_of_a_reused_device_is_told_what_ended_and_what_to_do() {
+        let notice = Notice::DeviceReused {
+            at: Timestamp::from_secs(1_772_366_400),
+            address: "192.0.2.7",
+            browser: "Firefox, Windows",
+        };
+        let letter = notices().letter(&person("val", None), &notice);
+        assert_eq!(letter.subject, "A browser that was remembered for you was signed out");
+        for wanted in [
+            "Hello Val Idator,",
+            "When: 2026-03-01 12:00:00 UTC\nFrom: 192.0.2.7\nBrowser: Firefox, Windows",
+            "\n\nhttps://gate.example.org/secure/account/sessions",
+        ] {
+            assert!(letter.text.contains(wanted), "{wanted}: {}", letter.text);
+        }
+        let french = notices().letter(&person("val", Some("fr")), &notice);
+        assert!(french.text.contains("Depuis : 192.0.2.7"), "{}", french.text);
+        let row = notices().mail(&person("val", None), &notice, TIMES);
+        assert_eq!((row.operation, row.carries_token, row.kind), (None, false, "device-reused"));
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! What there is to tell of an operation, and when.
+//! What there is to tell, and when.
 
 use crate::secret::OperationToken;
 use crate::time::Timestamp;
 
-/// One notice about an operation.
+/// One notice: most are about an operation.
 #[derive(Debug, Clone)]
 pub enum Notice<'a> {
     /// SMS to a validator, with their token.
@@ -39,6 +39,15 @@ pub enum Notice<'a> {
         /// A stable word, or a denier's own words.
         reason: Option<&'a str>,
     },
+    /// Mail to the owner of a remembered device: an old value of it was used, and it has ended.
+    DeviceReused {
+        /// When.
+        at: Timestamp,
+        /// From where; empty when nobody knows.
+        address: &'a str,
+        /// The browser that used it, in words.
+        browser: &'a str,
+    },
 }
 
 /// When a notice is made, and after which moment it is not worth sending.
@@ -59,24 +68,27 @@ impl Notice<'_> {
             Self::OperationAsked { .. } => "operation-asked",
             Self::OperationConfirmed { .. } => "operation-confirmed",
             Self::OperationEnded { .. } => "operation-ended",
+            Self::DeviceReused { .. } => "device-reused",
         }
     }
 
-    /// The operation's id.
-    pub(super) fn operation(&self) -> &str {
+    /// The operation it is about.
+    pub(super) fn operation(&self) -> Option<&str> {
         match self {
             Self::OperationAsked { operation, .. }
             | Self::OperationConfirmed { operation, .. }
-            | Self::OperationEnded { operation, .. } => operation,
+            | Self::OperationEnded { operation, .. } => Some(operation),
+            Self::DeviceReused { .. } => None,
         }
     }
 
-    /// Its name.
+    /// That one's name; empty where there is none.
     pub(super) fn title(&self) -> &str {
         match self {
             Self::OperationAsked { title, .. }
             | Self::OperationConfirmed { title, .. }
             | Self::OperationEnded { title, .. } => title,
+            Self::DeviceReused { .. } => "",
         }
     }
 

@@ -285,7 +285,7 @@ impl<'a> Judge<'a> {
         let proven = if rule.demand.factors >= 2 {
             signed_in.second_factor_at
         } else {
-            signed_in.second_factor_at.max(Some(signed_in.auth_time))
+            signed_in.second_factor_at.max(signed_in.proven_at())
         };
         matches!(self.asker, Asker::Earlier(_))
             || proven.is_some_and(|at| at <= self.now.plus(CLOCK_SLACK) && self.now.since(at) <= fresh)

@@ -1,5 +1,6 @@
 //! A visit, as a handler sees it.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
@@ -9,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::forgery::Csrf;
 use super::page::Page;
+use super::remembered::Remembered;
 use super::texts::Texts;
 use super::{Portal, Refused, Visit};
 use crate::audit::Origin;
@@ -32,12 +34,18 @@ pub struct Here {
     pub csrf: Csrf,
     /// Path and query of this request, to come back to.
     pub target: String,
+    /// What the browser is remembered by.
+    pub remembered: Remembered,
     user_agent: String,
 }
 
 /// The query, read; what is not there has its default.
 #[derive(Debug)]
 pub struct Wanted<T>(pub T);
+
+/// Another id out of the path: one that cannot be read is of nothing that exists.
+#[derive(Debug)]
+pub struct Id<T>(pub T);
 
 /// An operation's id out of the path: eight digits, or there is no such page.
 #[derive(Debug)]
@@ -63,7 +71,11 @@ impl Here {
 
     /// Where the browser is, for a sign-in.
     pub fn browser(&self) -> Browser {
-        Browser { user_agent: self.user_agent.clone(), presented: self.visit.token.clone() }
+        Browser {
+            user_agent: self.user_agent.clone(),
+            presented: self.visit.token.clone(),
+            remember: self.remembered.token().cloned(),
+        }
     }
 
     /// What this browser may do next to sign in.
@@ -122,11 +134,12 @@ impl FromRequestParts<Portal> for Here {
         let target = parts.uri.path_and_query().map_or("/secure/", |target| target.as_str()).to_owned();
         let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let user_agent = user_agent.chars().take(LONGEST_USER_AGENT).collect();
-        Ok(Self { portal: portal.clone(), visit, csrf, target, user_agent })
+        let remembered = Remembered::of(&portal.keyring, &visit, &parts.headers);
+        Ok(Self { portal: portal.clone(), visit, csrf, target, remembered, user_agent })
     }
 }
 
-// === impl Wanted, OperationId ===
+// === impl Wanted, Id, OperationId ===
 
 impl<T: DeserializeOwned> FromRequestParts<Portal> for Wanted<T> {
     type Rejection = Refused;
@@ -134,6 +147,15 @@ impl<T: DeserializeOwned> FromRequestParts<Portal> for Wanted<T> {
     async fn from_request_parts(parts: &mut Parts, _: &Portal) -> Result<Self, Refused> {
         let query = parts.uri.query().unwrap_or_default();
         serde_urlencoded::from_str(query).map(Self).map_err(|_| Refused::BadRequest("query"))
+    }
+}
+
+impl<T: FromStr> FromRequestParts<Portal> for Id<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, portal: &Portal) -> Result<Self, Refused> {
+        let Path(text) = Path::<String>::from_request_parts(parts, portal).await.map_err(|_| Refused::NotFound)?;
+        text.parse().map(Self).map_err(|_| Refused::NotFound)
     }
 }
 

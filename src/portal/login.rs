@@ -1,6 +1,6 @@
 //! `/secure/login`: name and password.
 //!
-//! One message for every failure (L1): unknown, wrong, locked, disabled and expired are the same page with the same status.
+//! A remembered browser gets past it without being asked ([`remembered`](super::remembered)). One message for every failure (L1): unknown, wrong, locked, disabled and expired are the same page with the same status.
 
 use askama::Template;
 use axum::response::Response;
@@ -11,7 +11,9 @@ use serde::Deserialize;
 use super::forgery::{Posted, Unposted};
 use super::here::{Here, Wanted};
 use super::page::{self, Page};
+use super::remembered::{ComesBack, come_back};
 use super::return_to::{or_front, with_return};
+use super::show::lasting;
 use super::{Refused, cookies};
 use crate::secret::SecretText;
 use crate::session::{LoginError, Presented, Step};
@@ -26,6 +28,7 @@ pub struct LoginForm {
     #[serde(default)]
     username: String,
     password: SecretText,
+    remember: Option<String>,
     #[serde(default)]
     return_to: String,
 }
@@ -47,16 +50,26 @@ pub(super) struct LoginPage {
     pub return_to: String,
     pub notice: Option<&'static str>,
     pub error: Option<&'static str>,
+    /// What the box says; nothing where no browser is remembered.
+    pub remember: Option<String>,
+    /// Whether it is ticked.
+    pub ticked: bool,
 }
 
-/// The form. Whoever is signed in already goes on to where they wanted.
+/// The form. Whoever is signed in already, or remembered, goes on to where they wanted.
 pub async fn show(here: Here, Wanted(query): Wanted<LoginQuery>) -> Result<Response, Refused> {
     allowed_here(&here)?;
     if matches!(here.visit.presented, Presented::Live(_)) {
         return Ok(page::see_other(&or_front(&query.return_to)).map(Into::into));
     }
-    let notice = here.texts().of("notice", &query.notice);
-    Ok(form(&here, StatusCode::OK, &LoginPage { notice, ..blank(&here, query.return_to) }))
+    let notice = match come_back(&here, &query.return_to).await? {
+        ComesBack::On(response) => return Ok(response),
+        ComesBack::Form => None,
+        ComesBack::Forgotten(notice) => Some(notice),
+    };
+    let shown = here.texts().of("notice", notice.flatten().unwrap_or(&query.notice));
+    let response = form(&here, StatusCode::OK, &LoginPage { notice: shown, ..blank(&here, query.return_to) });
+    Ok(if notice.is_some() { page::with(response, SET_COOKIE, cookies::no_remember(&here.visit)) } else { response })
 }
 
 /// The sign-in's first step.
@@ -67,13 +80,11 @@ pub async fn submit(here: Here, posted: Result<Posted<LoginForm>, Unposted<Login
         Err(Unposted::Refused(refused)) => return Err(refused),
         Err(Unposted::Stale(typed)) => return Ok(again(&here, typed, "stale-form", StatusCode::FORBIDDEN)),
     };
-    let LoginForm { username, password, return_to } = typed;
     let policy = here.policy();
-    match here.sign_in(&policy).password(&username, password.clone()).await {
-        Ok(step) => Ok(next_page(&here, step, &return_to)),
-        Err(LoginError::Refused) => {
-            Ok(again(&here, LoginForm { username, password, return_to }, "sign-in", SHOWN_AGAIN))
-        }
+    let act = here.sign_in(&policy).remembering(typed.remember.is_some());
+    match act.password(&typed.username, typed.password.clone()).await {
+        Ok(step) => Ok(in_the_place_of_what_was(&here, step, &typed.return_to)),
+        Err(LoginError::Refused) => Ok(again(&here, typed, "sign-in", SHOWN_AGAIN)),
         Err(error) => Err(error.into()),
     }
 }
@@ -95,14 +106,26 @@ pub const fn page_of(stage: Stage) -> &'static str {
 
 /// On to the next step, with the new cookie: the token changes at every change of level (SESS-1).
 pub fn next_page(here: &Here, step: Step, return_to: &str) -> Response {
-    let (token, location) = match step {
-        Step::SecondFactor(token) => (token, with_return(page_of(Stage::SecondFactor), return_to)),
-        Step::Enrol(token) => (token, with_return(page_of(Stage::Enrol), return_to)),
-        Step::ChangePassword(token) => (token, with_return(page_of(Stage::ChangePassword), return_to)),
-        Step::SignedIn(token, _) => (token, or_front(return_to)),
+    let (token, location, remember) = match step {
+        Step::SecondFactor(token) => (token, with_return(page_of(Stage::SecondFactor), return_to), None),
+        Step::Enrol(token) => (token, with_return(page_of(Stage::Enrol), return_to), None),
+        Step::ChangePassword(token) => (token, with_return(page_of(Stage::ChangePassword), return_to), None),
+        Step::SignedIn(token, _) => (token, or_front(return_to), None),
+        Step::Remembered(token, _, remember) => (token, or_front(return_to), Some(remember)),
     };
-    let response = page::see_other(&location);
-    page::with(response, SET_COOKIE, cookies::session(&here.visit, &token)).map(Into::into)
+    let response = page::with(page::see_other(&location), SET_COOKIE, cookies::session(&here.visit, &token));
+    let response = match remember {
+        Some(remember) => page::with(response, SET_COOKIE, cookies::remember(&here.visit, &remember)),
+        None => response,
+    };
+    response.map(Into::into)
+}
+
+/// The same after a right password: whatever the browser was remembered by is forgotten, so that it is taken away too.
+fn in_the_place_of_what_was(here: &Here, step: Step, return_to: &str) -> Response {
+    let stale = here.remembered.is_there() && !matches!(step, Step::Remembered(..));
+    let response = next_page(here, step, return_to);
+    if stale { page::with(response, SET_COOKIE, cookies::no_remember(&here.visit)) } else { response }
 }
 
 /// A sign-in that is over begins again, and says so.
@@ -130,13 +153,17 @@ fn with_notice(notice: &'static str, return_to: &str) -> String {
 /// What was typed is kept, but for the password.
 fn again(here: &Here, typed: LoginForm, error: &str, status: StatusCode) -> Response {
     let error = here.texts().of("error", error);
-    let page = LoginPage { username: typed.username, error, ..blank(here, typed.return_to) };
+    let ticked = typed.remember.is_some();
+    let page = LoginPage { username: typed.username, error, ticked, ..blank(here, typed.return_to) };
     form(here, status, &page)
 }
 
 fn blank(here: &Here, return_to: String) -> LoginPage {
-    let page = here.page(here.texts().say("login.title"));
-    LoginPage { page, username: String::new(), return_to, notice: None, error: None }
+    let t = here.texts();
+    let longest = here.policy().security.sessions.remember;
+    let remember = longest.map(|longest| t.say_with("login.remember", &[("time", &lasting(longest, t))]));
+    let page = here.page(t.say("login.title"));
+    LoginPage { page, username: String::new(), return_to, notice: None, error: None, remember, ticked: false }
 }
 
 /// The page, with the cookie that ties its form to this browser where there is none yet.

@@ -15,6 +15,7 @@ mod answer;
 mod api;
 mod assets;
 mod cookies;
+mod devices;
 mod enrol;
 mod forgery;
 mod front;
@@ -31,11 +32,13 @@ mod polling;
 mod problem;
 mod reauthenticate;
 mod refuse;
+mod remembered;
 mod request;
 mod respond;
 mod return_to;
 mod said;
 mod second_factor;
+mod sessions;
 mod show;
 mod texts;
 mod wait;
@@ -60,7 +63,7 @@ use crate::secret::{Keyring, Random, SessionToken};
 use crate::session::{Login, Presented};
 use crate::time::{Clock, Timestamp};
 
-pub use cookies::{answer_cookie_name, csrf_cookie_name, is_own, session_cookie_name, sets_own};
+pub use cookies::{answer_cookie_name, csrf_cookie_name, is_own, remember_cookie_name, session_cookie_name, sets_own};
 pub use hold::{ended, held};
 pub use language::Language;
 pub use polling::is_polling;
@@ -189,6 +192,7 @@ pub fn router(portal: Portal) -> Router {
     Router::new()
         .merge(sign_in_routes())
         .merge(operation_routes())
+        .merge(session_routes())
         .route("/secure", get(front::add_slash))
         .route("/secure/", get(front::show))
         .route("/secure/account", get(account::show))
@@ -214,6 +218,17 @@ fn sign_in_routes() -> Router<Portal> {
         .route("/secure/login/password", get(password::show).post(password::submit))
         .route("/secure/login/confirm", get(reauthenticate::show).post(reauthenticate::submit))
         .route("/secure/logout", get(logout::show).post(logout::submit))
+}
+
+/// One's own sessions and remembered browsers.
+fn session_routes() -> Router<Portal> {
+    Router::new()
+        .route("/secure/account/sessions", get(sessions::show))
+        .route("/secure/account/sessions/others", post(sessions::end_others).get(sessions::back))
+        .route("/secure/account/sessions/{id}/end", post(sessions::end).get(sessions::back))
+        .route("/secure/account/devices", get(devices::show))
+        .route("/secure/account/devices/others", post(devices::end_others).get(devices::back))
+        .route("/secure/account/devices/{id}/end", post(devices::end).get(devices::back))
 }
 
 /// What is held: seen, decided, waited for, answered.

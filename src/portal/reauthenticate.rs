@@ -93,7 +93,7 @@ pub async fn submit(here: Here, posted: Result<Posted<ProofForm>, Unposted<Proof
 /// session is enough: no foreign script can run there.
 pub fn is_recent(visit: &Visit, signed_in: &SignedIn) -> bool {
     let recent = |at| visit.now.since(at) <= RECENT;
-    visit.site.is_none() || (recent(signed_in.auth_time) && signed_in.second_factor_at.is_none_or(recent))
+    visit.site.is_none() || (signed_in.proven_at().is_some_and(recent) && signed_in.second_factor_at.is_none_or(recent))
 }
 
 /// Where to prove `need` before coming back to `return_to`.

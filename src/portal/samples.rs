@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use uuid::Uuid;
 
 use super::account::{AccountPage, Factor, SecondFactorPage};
 use super::answer::AnswerPage;
+use super::devices::{DeviceCard, DevicesPage};
 use super::enrol::EnrolPage;
 use super::front::FrontPage;
 use super::login::LoginPage;
@@ -20,11 +22,12 @@ use super::password::NewPasswordPage;
 use super::reauthenticate::ProofPage;
 use super::refuse::shown;
 use super::second_factor::CodePage;
-use super::show::Moment;
+use super::sessions::{SessionCard, SessionsPage};
+use super::show::{Moment, lasting};
 use super::texts::Texts;
 use super::wait::WaitPage;
 use super::{Language, Refused, Visit};
-use crate::identity::{Amr, Right, SessionId, SignedIn, User, UserId, UserState};
+use crate::identity::{Amr, DeviceId, Level, Right, SessionId, SignedIn, User, UserId, UserState};
 use crate::operation::view::{Body, NoticeState, Piece};
 use crate::operation::{MayNot, Part, State, View};
 use crate::policy::load::{self, check};
@@ -209,6 +212,8 @@ fn sign_in_pages(language: Language, pages: &mut Pages) {
         return_to: "/admin/customers/42".into(),
         notice: if notice { t.of("notice", "signed-out") } else { None },
         error: if error { t.of("error", "sign-in") } else { None },
+        remember: Some(t.say_with("login.remember", &[("time", &lasting(Duration::from_hours(720), t))])),
+        ticked: error,
     };
     put(pages, "login", &login(false, false));
     put(pages, "login-refused", &login(true, false));
@@ -266,6 +271,10 @@ fn account_pages(language: Language, pages: &mut Pages) {
         user,
     };
     put(pages, "account", &account);
+    put(pages, "sessions", &sessions(page(t.say("sessions.title")), t));
+    let notice = t.of("notice", "device-forgotten");
+    put(pages, "devices", &devices(page(t.say("devices.title")), notice, t));
+    put(pages, "devices-none", &DevicesPage { page: page(t.say("devices.title")), cards: vec![], notice: None });
     let offered = SecondFactorPage {
         page: page(t.say("account.second-factor")),
         factor: Factor::Offered,
@@ -285,6 +294,45 @@ fn account_pages(language: Language, pages: &mut Pages) {
     put(pages, "reauthenticate", &proof);
     put(pages, "logout", &LogoutPage { page: page(t.say("logout.title")) });
     put(pages, "front-validator", &FrontPage { page: page(t.say("front.title")), waiting: Some(2) });
+}
+
+/// This session, and one of a browser that says odd things of itself.
+fn sessions(page: Page, t: Texts) -> SessionsPage {
+    let firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:135.0) Gecko/20100101 Firefox/135.0";
+    let this = SessionCard {
+        id: SessionId(Uuid::from_u128(7)),
+        is_this: true,
+        browser: super::sessions::browser_in_words(firefox, t),
+        level: super::said::level(Level::TwoFactors, t),
+        is_remembered: true,
+        address: "192.0.2.17".into(),
+        since: Moment::of(NOW, t),
+        seen: Moment::of(NOW, t),
+    };
+    let other = SessionCard {
+        id: SessionId(Uuid::from_u128(8)),
+        is_this: false,
+        browser: super::sessions::browser_in_words("<script>alert(1)</script>", t),
+        level: super::said::level(Level::Remembered, t),
+        is_remembered: false,
+        address: "2001:db8:1234:5678:9abc:def0:1234:5678".into(),
+        since: Moment::of(NOW, t),
+        seen: Moment::of(NOW, t),
+    };
+    SessionsPage { page, cards: vec![this, other], notice: None }
+}
+
+fn devices(page: Page, notice: Option<&'static str>, t: Texts) -> DevicesPage {
+    let card = |id, is_this| DeviceCard {
+        id: DeviceId(Uuid::from_u128(id)),
+        is_this,
+        browser: "Safari, iPhone".into(),
+        address: "192.0.2.17".into(),
+        since: Moment::of(NOW, t),
+        seen: Moment::of(NOW, t),
+        until: Moment::of(NOW, t),
+    };
+    DevicesPage { page, cards: vec![card(9, true), card(10, false)], notice }
 }
 
 fn operation_pages(language: Language, pages: &mut Pages) {

@@ -1,11 +1,12 @@
 //! Secrets: what is made at random, what is kept of it, and how data at rest is sealed.
 //!
 //! A *secret* is what a person or browser holds; a *digest* is what the store keeps of it. They are different types, and
-//! no way leads back. `Debug` prints neither. Both kinds of token are here with their digests ([`SessionToken`],
-//! [`OperationToken`]); what must be read again is *sealed* by the [`Keyring`].
+//! no way leads back. `Debug` prints neither. Every kind of token is here with its digest ([`SessionToken`],
+//! [`RememberToken`], [`OperationToken`]); what must be read again is *sealed* by the [`Keyring`].
 
 mod operation;
 mod random;
+mod remember;
 mod seal;
 mod session;
 
@@ -16,6 +17,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use operation::{OperationToken, OperationTokenDigest};
 pub use random::{Random, SystemRandom, random_bytes, random_digits};
+pub use remember::{RememberDigest, RememberToken};
 pub use seal::{DoesNotOpen, Keyring, Place, Purpose, Sealed};
 pub use session::{SessionDigest, SessionToken};
 

@@ -15,15 +15,18 @@ mod act;
 mod again;
 mod factor;
 mod progress;
+pub mod remembered;
 
 use std::sync::Arc;
 
 pub use self::act::Act;
+pub use self::remembered::{Remember, Return, still_remembered};
 use crate::account::{Accounts, Busy};
 use crate::audit::Origin;
 use crate::identity::SignedIn;
+use crate::notify::Notices;
 use crate::policy::Security;
-use crate::secret::{DoesNotOpen, SecretText, SessionToken};
+use crate::secret::{DoesNotOpen, RememberToken, SecretText, SessionToken};
 use crate::session::Sessions;
 use crate::store::StoreError;
 
@@ -33,6 +36,7 @@ use crate::store::StoreError;
 pub struct Login {
     pub accounts: Accounts,
     pub sessions: Sessions,
+    pub notices: Notices,
 }
 
 /// What the next page is. The token is the browser's new cookie; the earlier one is dead.
@@ -46,6 +50,8 @@ pub enum Step {
     ChangePassword(SessionToken),
     /// In.
     SignedIn(SessionToken, Arc<SignedIn>),
+    /// In, and the browser is remembered from now on.
+    Remembered(SessionToken, Arc<SignedIn>, Remember),
 }
 
 /// Why not.
@@ -115,6 +121,8 @@ pub struct Browser {
     pub user_agent: String,
     /// Whatever session cookie it held before: ended by a sign-in.
     pub presented: Option<SessionToken>,
+    /// Whatever it was remembered by before: forgotten by a sign-in.
+    pub remember: Option<RememberToken>,
 }
 
 // === impl Login ===
@@ -122,10 +130,10 @@ pub struct Browser {
 impl Login {
     /// What `browser` may do next to sign in, by the rules of `security`.
     pub fn act<'a>(&'a self, security: &'a Security, browser: Browser, origin: Origin) -> Act<'a> {
-        Act { login: self, security, browser, origin }
+        Act { login: self, security, browser, origin, wish: false }
     }
 
-    /// Ends the session.
+    /// Ends the session, and with it the device it belongs to.
     pub async fn sign_out(&self, token: &SessionToken, origin: &Origin) -> Result<(), LoginError> {
         let Some(row) = self.sessions.row(token).await? else { return Ok(()) };
         progress::end(self, &row, "signed out", origin).await?;

@@ -2,6 +2,9 @@
 //!
 //! * The **epoch** is the user's as it was read before anything was proven. Whoever raised it since (a reset, a lost right)
 //!   has taken away what the proof was worth: nothing is stored.
+//! * A **device** is made by the session that goes live, never before; and a device's **value** begins a session by being
+//!   replaced: of however many who present it, one begins one.
+//!
 //! * **Room** is a limit on a user's live sessions. The oldest end for the one that enters, and the trail says so.
 //!
 //! * A temporary password is **spent** by the session it begins: it begins one, of however many that are tried at once.
@@ -15,13 +18,14 @@
 
 use super::audit::NewEvent;
 use super::changes::Change;
+use super::devices::DeviceRow;
 use super::lockouts::Settled;
 use super::second_factors::Code;
 use super::sessions::{SessionRow, Stage, ids};
 use super::sql::Tx;
 use super::{Store, StoreError};
 use crate::identity::{SessionId, UserId};
-use crate::secret::SessionDigest;
+use crate::secret::{RememberDigest, SessionDigest};
 use crate::time::Timestamp;
 
 /// A limit on a user's live sessions.
@@ -48,6 +52,8 @@ pub struct Entry<'a> {
     pub tries: Option<Settled>,
     /// When the sign-in is whole with it: since now.
     pub signed_in_at: Option<Timestamp>,
+    /// The device that is made with it.
+    pub device: Option<DeviceRow>,
 }
 
 /// Whether a session entered.
@@ -115,6 +121,28 @@ impl Store {
         marks.extend([Change::Session(was), Change::User(user)]);
         tx.enter(entry, (marks, Vec::new()), events).await
     }
+
+    /// Stores a session that a device opens: `device` as it is from now on, with another value in the place of the one that
+    /// digests to `old`. The device's earlier sessions end, `ended` tells of each. Overtaken: the value was replaced by
+    /// another, or the device is gone, or the epoch was raised.
+    ///
+    /// That a second factor is enrolled keeps nobody out: such a session never counts for more than the first.
+    pub async fn begin_by_device(
+        &self,
+        old: RememberDigest,
+        device: &DeviceRow,
+        entry: &Entry<'_>,
+        ended: &NewEvent,
+        events: &[NewEvent],
+    ) -> Result<Entered, StoreError> {
+        let mut tx = self.begin().await?;
+        if !tx.hold_user_at(entry.session.user, entry.epoch).await? || !tx.rotate_value(old, device).await? {
+            return Ok(Entered::Overtaken);
+        }
+        let earlier = tx.end_sessions_of_device(device.id, None).await?;
+        let told = earlier.iter().map(|session| ended.clone().on(session.to_string())).collect();
+        tx.enter(entry, (earlier.into_iter().map(Change::Session).collect(), told), events).await
+    }
 }
 
 // === impl Entry ===
@@ -122,7 +150,7 @@ impl Store {
 impl<'a> Entry<'a> {
     /// `session` with nothing beside it.
     pub fn of(session: &'a SessionRow, epoch: i64) -> Self {
-        Self { session, epoch, room: None, code: None, tries: None, signed_in_at: None }
+        Self { session, epoch, room: None, code: None, tries: None, signed_in_at: None, device: None }
     }
 }
 
@@ -200,6 +228,9 @@ impl Tx<'_> {
                 marks.push(Change::User(entry.session.user));
             }
             Some(Code::Used { .. }) | None => {}
+        }
+        if let Some(device) = &entry.device {
+            self.put_device(device).await?;
         }
         self.put_session(entry.session).await?;
         if entry.session.stage == Stage::Live {

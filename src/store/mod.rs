@@ -15,6 +15,7 @@ pub mod backup;
 mod chain;
 pub mod changes;
 mod confirm;
+pub mod devices;
 mod engine;
 pub mod entering;
 mod error;

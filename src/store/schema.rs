@@ -13,8 +13,11 @@ use super::{Open, StoreError};
 use crate::secret::{Keyring, Purpose, SystemRandom, random_bytes};
 
 /// Every schema change ever, in order; the first makes version 1.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_begin.sql"), include_str!("migrations/0002_spent_passwords.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_begin.sql"),
+    include_str!("migrations/0002_spent_passwords.sql"),
+    include_str!("migrations/0005_devices.sql"),
+];
 
 /// The newest schema version this program knows.
 #[expect(clippy::cast_possible_wrap, reason = "there are not 2^63 migrations")]

@@ -5,6 +5,7 @@
 
 mod keys;
 mod lockout;
+mod remembered;
 mod second_factor;
 mod sessions;
 mod signing_in;

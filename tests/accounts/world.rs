@@ -1,6 +1,7 @@
 //! A store of one's own, a clock that is set, and people in it.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use totp_rs::{Algorithm, Builder, Secret};
 use vantail::account::{Accounts, Addition, HashPool, Strength};
 use vantail::audit::{EventRow, Origin};
 use vantail::identity::{Right, SignedIn, User, UserId};
+use vantail::notify::Notices;
 use vantail::policy::Security;
 use vantail::secret::{Keyring, SecretText, SessionToken, SystemRandom};
 use vantail::session::{Act, Browser, Login, LoginError, Presented, Proof, Sessions, Step};
@@ -229,18 +231,23 @@ fn login(store: Store) -> Login {
     let hashing = HashPool::start(2, 64, Strength { memory: 64, passes: 1 }, random.clone()).unwrap();
     let sessions = Sessions::new(store.clone());
     sessions.trust(true);
-    Login { accounts: Accounts { store, keyring: Arc::new(Keyring::new(&[1; 32])), random, hashing }, sessions }
+    let keyring = Arc::new(Keyring::new(&[1; 32]));
+    let (address, none) = ("https://gate.example.org".to_owned(), Path::new("/nonexistent"));
+    let notices = Notices::new(keyring.clone(), random.clone(), address, "en".to_owned(), none).unwrap();
+    Login { accounts: Accounts { store, keyring, random, hashing }, sessions, notices }
 }
 
 pub fn browser() -> Browser {
-    Browser { user_agent: "tests".into(), presented: None }
+    Browser { user_agent: "tests".into(), presented: None, remember: None }
 }
 
 pub fn token_of(step: &Step) -> SessionToken {
     match step {
-        Step::SecondFactor(token) | Step::Enrol(token) | Step::ChangePassword(token) | Step::SignedIn(token, _) => {
-            token.clone()
-        }
+        Step::SecondFactor(token)
+        | Step::Enrol(token)
+        | Step::ChangePassword(token)
+        | Step::SignedIn(token, _)
+        | Step::Remembered(token, ..) => token.clone(),
     }
 }
 

@@ -18,6 +18,7 @@ mod logs;
 mod messages;
 mod operations_port;
 mod paths;
+mod remembered;
 mod sessions;
 mod streams;
 mod waiting;

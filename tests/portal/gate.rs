@@ -120,11 +120,11 @@ impl Gate {
         let none = PathBuf::from("/nonexistent");
         let (address, language) = (format!("https://{HOST}"), "en".to_owned());
         let notices = Notices::new(Arc::clone(&keyring), random.clone(), address.clone(), language, &none).unwrap();
-        let operations = Operations::new(accounts.clone(), notices, Arc::clone(&current), clock.clone());
+        let operations = Operations::new(accounts.clone(), notices.clone(), Arc::clone(&current), clock.clone());
         let backend = Arc::new(Backend::default());
         operations.start(backend.clone()).await.unwrap();
         let portal = Portal {
-            login: Login { accounts, sessions: sessions.clone() },
+            login: Login { accounts, sessions: sessions.clone(), notices },
             operations,
             keys: KeyRing::load(&store, &keyring, &SystemRandom, START).await.unwrap(),
             policy: current,

@@ -11,6 +11,7 @@ mod audit;
 mod base;
 mod changes;
 mod damage;
+mod devices;
 mod gathered;
 mod lockouts;
 mod made;

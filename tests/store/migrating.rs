@@ -13,6 +13,8 @@ async fn a_database_of_the_first_version_is_brought_up_with_all_that_is_in_it(ba
     let alice = store_user(&base.store, "alice").await;
     let before = base.store.user(alice).await.unwrap().unwrap();
     base.tamper("ALTER TABLE users DROP COLUMN password_spent").await;
+    base.tamper("DROP INDEX sessions_by_device; DROP TABLE devices").await;
+    base.tamper("ALTER TABLE sessions DROP COLUMN device_id; ALTER TABLE sessions DROP COLUMN remember").await;
     base.tamper("UPDATE meta SET value = '1' WHERE name = 'schema'").await;
     let refused = Store::open(&base.url, &keyring(), Open::AsIs).await;
     assert!(matches!(refused, Err(StoreError::Missing(told)) if told.contains("vantail store migrate")));

@@ -55,7 +55,9 @@ impl Act<'_> {
         let proven = Proven { amr: with_otp(&pending.amr), second_factor_at: Some(self.now()) };
         let stage = next_stage(&row, self.security, true, &proven);
         let event = self.event("login.second-factor", "ok", row.user.id).on(pending.id.to_string());
-        let with = With::code(right).settling(reserved.settled(stage)).telling(event);
+        // Behind a remembered device this is no whole sign-in: what was counted before stays counted.
+        let tries = if pending.is_remembered() { reserved.given_back() } else { reserved.settled(stage) };
+        let with = With::code(right).settling(tries).telling(event);
         self.advance_or_refuse(reserved, pending, &row, |next| proven.enter(stage, next), with).await
     }
 
@@ -85,7 +87,18 @@ impl Act<'_> {
             .settling((session.stage == Stage::Enrol).then(|| self.settled_without_try(&row)))
             .telling(self.event("second-factor.enrolled", "ok", row.user.id).on(factor.id.to_string()))
             .telling(self.event("session.ended", "ok", row.user.id).on("all others").with("reason", ENROLLED));
-        let entered = self.advance(session, &row, |next| proven.enter(Stage::Live, next), with).await?;
+        let entered = self
+            .advance(
+                session,
+                &row,
+                |next| {
+                    proven.enter(Stage::Live, next);
+                    // Its device is forgotten with all others: it was made when one factor was enough.
+                    next.memory = next.memory.without_device();
+                },
+                with,
+            )
+            .await?;
         self.login.sessions.forget_user(row.user.id);
         entered.ok_or(LoginError::Over)
     }

@@ -376,10 +376,10 @@ async fn a_sign_in_in_the_same_browser_takes_the_place_of_what_it_was_remembered
     let (_, remember) = remembered(&world, "alice").await;
     world.wait(DAY);
     let held = Browser { remember: Some(remember.token.clone()), ..browser() };
-    let as_bob = |password| world.login.act(&world.security, held.clone(), world.origin()).password("bob", password);
-    assert!(is_refused(&as_bob(SecretText::new("wrong")).await));
+    let act = world.login.act(&world.security, held, world.origin());
+    assert!(is_refused(&act.password("bob", SecretText::new("wrong")).await));
     assert_eq!(devices(&world).await.len(), 1, "a guess forgets nothing");
-    as_bob(SecretText::new(PASSWORD)).await.unwrap();
+    act.password("bob", SecretText::new(PASSWORD)).await.unwrap();
     assert!(devices(&world).await.is_empty() && is_worthless(&world, &remember.token).await);
 }
 

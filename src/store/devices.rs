@@ -180,8 +180,14 @@ impl Tx<'_> {
         self.execute(insert).await.map(drop)
     }
 
-    /// Puts a new value in the place of `old`, for exactly one of all who present it.
-    pub(super) async fn rotate_value(&mut self, old: RememberDigest, row: &DeviceRow) -> Result<bool, StoreError> {
+    /// Puts a new value in the place of `old`, for exactly one of all who present it, while the device is of the user's
+    /// `epoch`.
+    pub(super) async fn rotate_value(
+        &mut self,
+        old: RememberDigest,
+        row: &DeviceRow,
+        epoch: i64,
+    ) -> Result<bool, StoreError> {
         let returned = row.returned.as_ref();
         let rotate = sqlx::query(
             "UPDATE devices SET digest = $3, last_seen = $4, address = $5, user_agent = $6, previous = $7, session = $8, \
@@ -196,7 +202,7 @@ impl Tx<'_> {
         .bind(returned.map(|returned| returned.previous.as_bytes().to_vec()))
         .bind(returned.map(|returned| returned.session.as_bytes().to_vec()))
         .bind(returned.map(|returned| returned.until.as_millis()))
-        .bind(row.epoch);
+        .bind(epoch);
         Ok(self.execute(rotate).await? > 0)
     }
 

@@ -136,7 +136,9 @@ impl Store {
         events: &[NewEvent],
     ) -> Result<Entered, StoreError> {
         let mut tx = self.begin().await?;
-        if !tx.hold_user_at(entry.session.user, entry.epoch).await? || !tx.rotate_value(old, device).await? {
+        if !tx.hold_user_at(entry.session.user, entry.epoch).await?
+            || !tx.rotate_value(old, device, entry.epoch).await?
+        {
             return Ok(Entered::Overtaken);
         }
         let earlier = tx.end_sessions_of_device(device.id, None).await?;

@@ -114,7 +114,8 @@ async fn a_return_has_the_usual_times_and_another_value() {
     let row = world.row(&token).await;
     assert_eq!(row.expires_at, world.after(Duration::from_hours(12)));
     assert_eq!(world.store.user(alice.id).await.unwrap().unwrap().last_login_at, Some(world.now()));
-    assert!(world.acts().await.ends_with(&["device.returned".into(), "login.signed-in".into()]));
+    let acts = world.acts().await;
+    assert!(acts.ends_with(&["device.returned".into(), "login.signed-in".into(), "session.ended".into()]), "{acts:?}");
     world.wait(14 * 60);
     assert!(world.lives(&token).await);
     world.wait(15 * 60 + 1);

@@ -115,7 +115,7 @@ impl Store {
         if tx.execute(forget.bind(id.to_string()).bind(user.to_string())).await? == 0 {
             return Ok(None);
         }
-        let ended = tx.end_sessions_of_device(id, None).await?;
+        let ended = tx.end_sessions_of_device(id).await?;
         tx.finish(forgetting, &ended).await?;
         Ok(Some(ended))
     }
@@ -134,7 +134,7 @@ impl Store {
         let forgotten = tx.rows(forget).await?;
         let mut ended = Vec::new();
         for row in &forgotten {
-            ended.extend(tx.end_sessions_of_device(row.word("id")?, None).await?);
+            ended.extend(tx.end_sessions_of_device(row.word("id")?).await?);
         }
         tx.finish(forgetting, &ended).await?;
         Ok(forgotten.len() as u64)
@@ -216,15 +216,9 @@ impl Tx<'_> {
         self.execute(forget).await.map(drop)
     }
 
-    /// Ends a device's sessions, all but `keep`: which.
-    pub(super) async fn end_sessions_of_device(
-        &mut self,
-        device: DeviceId,
-        keep: Option<SessionId>,
-    ) -> Result<Vec<SessionId>, StoreError> {
-        let end = sqlx::query("DELETE FROM sessions WHERE device_id = $1 AND ($2 IS NULL OR id <> $2) RETURNING id")
-            .bind(device.to_string())
-            .bind(keep.map(|keep| keep.to_string()));
+    /// Ends a device's sessions: which.
+    pub(super) async fn end_sessions_of_device(&mut self, device: DeviceId) -> Result<Vec<SessionId>, StoreError> {
+        let end = sqlx::query("DELETE FROM sessions WHERE device_id = $1 RETURNING id").bind(device.to_string());
         ids(&self.rows(end).await?)
     }
 

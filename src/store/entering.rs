@@ -141,7 +141,7 @@ impl Store {
         {
             return Ok(Entered::Overtaken);
         }
-        let earlier = tx.end_sessions_of_device(device.id, None).await?;
+        let earlier = tx.end_sessions_of_device(device.id).await?;
         let told = earlier.iter().map(|session| ended.clone().on(session.to_string())).collect();
         tx.enter(entry, (earlier.into_iter().map(Change::Session).collect(), told), events).await
     }

@@ -115,7 +115,7 @@ impl Store {
         }
         let mut marks = vec![Change::Session(id)];
         if let Some(device) = device {
-            marks.extend(tx.end_sessions_of_device(device, None).await?.into_iter().map(Change::Session));
+            marks.extend(tx.end_sessions_of_device(device).await?.into_iter().map(Change::Session));
         }
         tx.commit(events, &marks).await?;
         Ok(true)

@@ -16,7 +16,7 @@ use vantail::policy::security;
 use vantail::secret::{Keyring, SessionToken, SystemRandom};
 use vantail::session::{Presented, Sessions};
 use vantail::store::entering::Entry;
-use vantail::store::sessions::{SessionRow, Stage};
+use vantail::store::sessions::{Memory, SessionRow, Stage};
 use vantail::store::users::{NewUser, UserRow};
 use vantail::store::{Open, Store};
 use vantail::time::Timestamp;
@@ -114,6 +114,7 @@ fn session(token: &SessionToken, user: UserId, number: usize) -> SessionRow {
         created_at: NOW,
         last_seen: NOW,
         expires_at: NOW.plus(Duration::from_hours(12)),
+        memory: Memory::None,
         address: Some(IpAddr::from([192, 0, 2, 1])),
         user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into(),
     }

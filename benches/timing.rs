@@ -138,7 +138,7 @@ impl Gate {
 
     /// How long a wrong guess takes.
     async fn refused(&self, name: &str) -> Duration {
-        let browser = Browser { user_agent: "bench".to_owned(), presented: None, token: None };
+        let browser = Browser { user_agent: "bench".to_owned(), presented: None, token: None, remember: None };
         let security = if name == "locked" { &self.strict } else { &self.lenient };
         let (guess, origin) = (SecretText::new("not the password"), origin());
         let begin = Instant::now();

@@ -19,7 +19,7 @@ use crate::store::changes::Change;
 const SWEEP: Duration = Duration::from_secs(1);
 /// How often last uses of sessions are written, and dead sessions end.
 const SESSIONS: Duration = Duration::from_secs(3);
-/// How often change marks and tries that nobody needs any more are deleted.
+/// How often change marks, tries, known browsers and remembered devices that nobody needs any more are deleted.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
 /// How long change marks are kept for slow followers.
 const CHANGES_KEPT: Duration = Duration::from_hours(1);
@@ -81,12 +81,14 @@ where
 
 /// Sessions end at their idle and absolute ends, with their live connections and whatever needed them.
 async fn sweep_sessions(tools: Tools) -> Result<(), StoreError> {
-    let limits = tools.policy.load().security.sessions;
-    for session in tools.sessions.sweep(&limits, tools.means.clock.now()).await? {
+    let (limits, now) = (tools.policy.load().security.sessions, tools.means.clock.now());
+    for session in tools.sessions.sweep(&limits, now).await? {
         tools.operations.session_ended(session).await?;
     }
     // What was laid aside in a session ends with it, whoever ended it.
-    tools.store.forget_dead_detours(tools.means.clock.now()).await?;
+    tools.store.forget_dead_detours(now).await?;
+    // Nobody joins these returns any more: their sessions' tokens are not kept longer than they must be.
+    tools.store.wipe_returns(now).await?;
     Ok(())
 }
 
@@ -95,6 +97,8 @@ async fn housekeeping(tools: Tools) -> Result<(), StoreError> {
     tools.store.forget_old_changes(now.minus(CHANGES_KEPT)).await?;
     tools.store.forget_old_tries(now.minus(UNKNOWN_TRIES_KEPT)).await?;
     tools.store.forget_old_browsers(now.minus(BROWSERS_KEPT)).await?;
+    let idle = tools.policy.load().security.sessions.remembered_idle;
+    tools.store.forget_dead_devices(now, idle.map(|idle| now.minus(idle))).await?;
     Ok(())
 }
 

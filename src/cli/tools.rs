@@ -49,8 +49,7 @@ pub(super) async fn user(command: UserCommand, config: Option<&Path>) -> Result<
 
 pub(super) async fn session(command: SessionCommand, config: Option<&Path>) -> Result<(), Failure> {
     let tools = open(config).await?;
-    let done =
-        session::run(command, &tools.accounts, &tools.operations, &origin(&tools), &mut Console::standard()).await;
+    let done = session::run(command, &tools, &origin(&tools), &mut Console::standard()).await;
     tools.store.close().await;
     done
 }

@@ -4,7 +4,8 @@
 //! * A **right** is what the gateway lets a user do to itself. **Groups** are the organisation's own words and mean
 //!   nothing here beyond the policy.
 //! * A **caller** is whoever sent the request at hand: nobody we know, or a user in a live session.
-//! * **Factors** count how a session was proven; **freshness** is how long ago.
+//! * **Factors** count how a session was proven; **freshness** is how long ago. A **remembered** device stands for the first
+//!   factor and is never fresh.
 
 pub mod assertion;
 pub mod keys;
@@ -29,6 +30,11 @@ pub struct UserId(pub Uuid);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(pub Uuid);
+
+/// A remembered device's public id: shown in lists, of no use for signing in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeviceId(pub Uuid);
 
 /// What a user may do to the gateway itself. A right includes no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
@@ -55,6 +61,20 @@ words! {
         Pwd = "pwd",
         /// A one-time code.
         Otp = "otp",
+        /// A remembered device, in the place of the password: somebody proved it from this browser, once.
+        Rmb = "rmb",
+    }
+}
+
+words! {
+    /// How surely a session is its user's.
+    pub enum Level {
+        /// The browser is a remembered one; nobody has proven anything in this session.
+        Remembered = "remembered",
+        /// A password.
+        Password = "password",
+        /// A second factor, beside a password or a remembered device.
+        TwoFactors = "two-factors",
     }
 }
 
@@ -103,7 +123,8 @@ pub struct SignedIn {
     pub user: Arc<User>,
     /// How they proved it, in order.
     pub amr: Vec<Amr>,
-    /// When they last proved it from the start.
+    /// When they last proved it from the start: in a session that a remembered device opened, before it began. Whoever asks
+    /// how fresh a proof is asks [`SignedIn::proven_at`].
     pub auth_time: Timestamp,
     /// When they last gave a second factor in this session.
     pub second_factor_at: Option<Timestamp>,
@@ -146,6 +167,27 @@ impl SignedIn {
     pub fn factors(&self) -> u8 {
         if self.second_factor_at.is_some() { 2 } else { 1 }
     }
+
+    /// When somebody signed in from the start in this very session: never, where a remembered device did so for them. That
+    /// is why *remembered* is never fresh, however lately the device was made.
+    pub fn proven_at(&self) -> Option<Timestamp> {
+        (!self.amr.contains(&Amr::Rmb)).then_some(self.auth_time)
+    }
+}
+
+// === impl Level ===
+
+impl Level {
+    /// Of a session with these proofs.
+    pub fn of(amr: &[Amr], second_factor_at: Option<Timestamp>) -> Self {
+        if second_factor_at.is_some() {
+            Self::TwoFactors
+        } else if amr.contains(&Amr::Rmb) {
+            Self::Remembered
+        } else {
+            Self::Password
+        }
+    }
 }
 
 // === impl Caller ===
@@ -183,6 +225,20 @@ impl fmt::Display for SessionId {
 }
 
 impl FromStr for SessionId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for DeviceId {
     type Err = uuid::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {

@@ -30,6 +30,8 @@ pub struct Messages {
     pub factor_changed: MailMessage,
     /// Mail to whom a used recovery code belongs.
     pub recovery_code_used: MailMessage,
+    /// Mail to the owner of a remembered device.
+    pub device_reused: MailMessage,
 }
 
 /// A mail, and the words its tags stand for.
@@ -75,7 +77,7 @@ struct MailFile {
 struct Source<'a> {
     directory: Option<&'a Path>,
     language: &'static str,
-    shipped: [(&'static str, &'static str); 6],
+    shipped: [(&'static str, &'static str); 7],
 }
 
 const ASKED: &str = "operation-asked";
@@ -84,13 +86,15 @@ const ENDED: &str = "operation-ended";
 const PASSWORD_CHANGED: &str = "password-changed";
 const FACTOR: &str = "factor-changed";
 const RECOVERY: &str = "recovery-code-used";
+const REUSED: &str = "device-reused";
 
 const ASKED_TAGS: &[&str] = &["user", "title", "operation", "requester", "token", "minutes", "link", "host"];
 const CONFIRMED_TAGS: &[&str] = &["user", "title", "operation", "confirmed_by", "link"];
 const ENDED_TAGS: &[&str] = &["user", "name", "title", "operation", "outcome", "reason", "advice", "link"];
-const PASSWORD_CHANGED_TAGS: &[&str] = &["user", "name", "when", "address", "host", "link"];
-const FACTOR_TAGS: &[&str] = &["user", "name", "outcome", "advice", "at", "address", "link"];
-const RECOVERY_TAGS: &[&str] = &["user", "name", "left", "advice", "at", "address", "link"];
+const PASSWORD_CHANGED_TAGS: &[&str] = &["user", "name", "at", "address", "host", "link"];
+const FACTOR_TAGS: &[&str] = &["user", "name", "outcome", "advice", "at", "address", "host", "link"];
+const RECOVERY_TAGS: &[&str] = &["user", "name", "left", "advice", "at", "address", "host", "link"];
+const REUSED_TAGS: &[&str] = &["user", "name", "browser", "at", "address", "host", "link"];
 
 macro_rules! shipped {
     ($language:literal) => {
@@ -101,6 +105,7 @@ macro_rules! shipped {
             (PASSWORD_CHANGED, include_str!(concat!("templates/", $language, "/password-changed.toml"))),
             (FACTOR, include_str!(concat!("templates/", $language, "/factor-changed.toml"))),
             (RECOVERY, include_str!(concat!("templates/", $language, "/recovery-code-used.toml"))),
+            (REUSED, include_str!(concat!("templates/", $language, "/device-reused.toml"))),
         ]
     };
 }
@@ -146,6 +151,7 @@ impl Source<'_> {
             password_changed: self.mail(PASSWORD_CHANGED, PASSWORD_CHANGED_TAGS)?,
             factor_changed: self.mail(FACTOR, FACTOR_TAGS)?,
             recovery_code_used: self.mail(RECOVERY, RECOVERY_TAGS)?,
+            device_reused: self.mail(REUSED, REUSED_TAGS)?,
         })
     }
 

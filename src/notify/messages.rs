@@ -10,10 +10,12 @@ use uuid::Uuid;
 use super::catalogue::{Catalogue, MailMessage, Messages};
 use super::html;
 use super::mail::Letter;
+use super::news::{FactorNews, News};
 use super::notice::{Notice, Times};
 use super::plain::{gsm_friendly, one_line, quotable};
 use super::sms::ShortMessage;
 use crate::account::phone::Phone;
+use crate::audit::Origin;
 use crate::identity::User;
 use crate::secret::{Keyring, Place, Random, Sealed, random_bytes};
 use crate::store::operations::State;
@@ -82,8 +84,21 @@ impl Notices {
         self.row(to, notice, Channel::Mail, &serde_json::to_vec(&letter).expect("five texts are JSON"), times)
     }
 
+    /// A mail row for the owner of an account.
+    pub fn mail_to_owner(&self, owner: &User, news: News<'_>, origin: &Origin) -> NewOutbox {
+        let notice = Notice::Account { news, at: origin.now, address: origin.address };
+        self.mail(owner, &notice, Times::of_mail(origin.now))
+    }
+
+    /// What makes the mail that an administrator removed somebody's second factor.
+    pub fn factor_reset<'a>(&'a self, origin: &'a Origin) -> impl FnOnce(&User) -> NewOutbox + 'a {
+        move |owner| self.mail_to_owner(owner, News::FactorChanged(FactorNews::Reset), origin)
+    }
+
     fn row(&self, to: &User, notice: &Notice<'_>, channel: Channel, payload: &[u8], times: Times) -> NewOutbox {
-        let id = self.new_row_id(times.now);
+        let millis = u64::try_from(times.now.as_millis()).unwrap_or(0);
+        let id =
+            uuid::Builder::from_unix_timestamp_millis(millis, &random_bytes(self.parts.random.as_ref())).into_uuid();
         NewOutbox {
             id,
             channel,
@@ -97,31 +112,25 @@ impl Notices {
         }
     }
 
-    /// The id of a row made at `now`.
-    pub(super) fn new_row_id(&self, now: Timestamp) -> Uuid {
-        let millis = u64::try_from(now.as_millis()).unwrap_or(0);
-        uuid::Builder::from_unix_timestamp_millis(millis, &random_bytes(self.parts.random.as_ref())).into_uuid()
-    }
-
     /// The messages in the language of `user`.
-    pub(super) fn messages_for(&self, user: &User) -> &Messages {
+    fn messages_for(&self, user: &User) -> &Messages {
         self.parts.catalogue.of(self.language_of(user))
     }
 
     /// The portal's page at `path`.
-    pub(super) fn portal_link(&self, path: &str) -> String {
+    fn portal_link(&self, path: &str) -> String {
         format!("{}{path}", self.parts.portal_url)
     }
 
     /// A row's message, sealed in its place.
-    pub(super) fn sealed(&self, id: Uuid, payload: &[u8]) -> Sealed<Message> {
+    fn sealed(&self, id: Uuid, payload: &[u8]) -> Sealed<Message> {
         let place = Place { table: "outbox", column: "message", row: &id.to_string() };
         self.parts.keyring.seal(self.parts.random.as_ref(), place, payload)
     }
 
     /// The text of an SMS. What is written to be a mail is told by its subject.
     fn text(&self, to: &User, notice: &Notice<'_>) -> String {
-        let messages = self.parts.catalogue.of(self.language_of(to));
+        let messages = self.messages_for(to);
         let (operation, title) = notice.operation().unwrap_or_default();
         let (link, title) = (self.link(operation), quotable(title));
         let common = [("user", to.name.as_str()), ("title", &title), ("operation", operation), ("link", &link)];
@@ -139,17 +148,15 @@ impl Notices {
                 let own = ended(&messages.operation_ended, state, *reason);
                 messages.operation_ended.subject.expand(&[&common[..], &own.values()].concat())
             }
-            Notice::PasswordChanged { .. } => {
-                messages.password_changed.subject.expand(&[&common[..], &[("host", self.parts.host())]].concat())
-            }
+            Notice::Account { .. } => self.letter(to, notice).subject,
         };
         gsm_friendly(&text)
     }
 
     /// The mail.
-    fn letter(&self, to: &User, notice: &Notice<'_>) -> Letter {
+    pub(super) fn letter(&self, to: &User, notice: &Notice<'_>) -> Letter {
         match notice {
-            Notice::PasswordChanged { at, address } => self.about_password(to, *at, *address),
+            Notice::Account { news, at, address } => self.about_account(to, *news, *at, *address),
             Notice::OperationEnded { state, reason, .. } => self.about_operation(to, notice, state, *reason),
             Notice::OperationAsked { .. } | Notice::OperationConfirmed { .. } => {
                 self.about_operation(to, notice, "", None)
@@ -158,7 +165,7 @@ impl Notices {
     }
 
     fn about_operation(&self, to: &User, notice: &Notice<'_>, state: &str, reason: Option<&str>) -> Letter {
-        let message = &self.parts.catalogue.of(self.language_of(to)).operation_ended;
+        let message = &self.messages_for(to).operation_ended;
         let (operation, title) = notice.operation().unwrap_or_default();
         let (link, title) = (self.link(operation), one_line(title));
         let own = ended(message, state, reason);
@@ -166,12 +173,13 @@ impl Notices {
         filled(to, message, &[&values[..], &own.values()].concat())
     }
 
-    fn about_password(&self, to: &User, at: Timestamp, address: Option<IpAddr>) -> Letter {
-        let message = &self.parts.catalogue.of(self.language_of(to)).password_changed;
-        let when = at.to_string().replace('T', " ").replace('Z', " UTC");
-        let address = address.map_or_else(|| "?".to_owned(), |address| address.to_string());
-        let link = format!("{}/secure/account", self.parts.portal_url);
-        filled(to, message, &[("when", &when), ("address", &address), ("host", self.parts.host()), ("link", &link)])
+    fn about_account(&self, to: &User, news: News<'_>, at: Timestamp, address: Option<IpAddr>) -> Letter {
+        let message = news.message(self.messages_for(to));
+        let (at, address, link) = (in_words(at), from(address), self.portal_link(news.page()));
+        let common = [("at", at.as_str()), ("address", &address), ("host", self.parts.host()), ("link", &link)];
+        let own = news.own(message);
+        let own = own.iter().map(|(tag, value)| (*tag, value.as_str()));
+        filled(to, message, &common.into_iter().chain(own).collect::<Vec<_>>())
     }
 
     /// The page of an operation. It carries no token, and opening it changes nothing.
@@ -201,6 +209,16 @@ fn filled(to: &User, message: &MailMessage, values: &[(&'static str, &str)]) -> 
     let text = html::paragraphs(&message.text.expand(&values)).collect::<Vec<_>>().join("\n\n");
     let html = html::page(&subject, &text, &message.button);
     Letter { to: to.email.clone(), to_name: one_line(&to.full_name), subject, text, html: Some(html) }
+}
+
+/// `2026-03-01 12:00:05 UTC`: read alike in every language.
+fn in_words(at: Timestamp) -> String {
+    at.to_string().replace('T', " ").replace('Z', " UTC")
+}
+
+/// A command has no address: it runs on the gateway itself.
+fn from(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "localhost".to_owned(), |address| address.to_string())
 }
 
 /// What the tags of the ended mail stand for.
@@ -319,29 +337,6 @@ mod tests {
 
         https://gate.example.org/secure/operations/48271935
         "#);
-    }
-
-    #[test]
-    fn the_owner_is_told_when_and_from_where_a_password_was_changed_and_what_to_do() {
-        let at = Timestamp::from_secs(1_772_366_405);
-        let notice = Notice::PasswordChanged { at, address: "192.0.2.17".parse().ok() };
-        let letter = notices().letter(&person("val", None), &notice);
-        assert_eq!(letter.subject, "Your password at gate.example.org was changed");
-        insta::assert_snapshot!(letter.text, @r#"
-        Hello Val Idator,
-
-        the password of your account val at gate.example.org was changed on 2026-03-01 12:00:05 UTC, from the address 192.0.2.17. All other sessions of the account were ended.
-
-        If it was you, there is nothing to do.
-
-        If it was not you, somebody else can sign in as you. Tell an administrator at once, by telephone rather than by mail: they reset your password and look at what was done with your account. Change the password of your mailbox too, and wherever else you use the same one.
-
-        https://gate.example.org/secure/account
-        "#);
-        let french = notices().letter(&person("val", Some("fr")), &notice);
-        assert_eq!(french.subject, "Votre mot de passe sur gate.example.org a été modifié");
-        let row = notices().mail(&person("val", None), &notice, TIMES);
-        assert_eq!((row.kind, row.operation, row.carries_token), ("password-changed", None, false));
     }
 
     #[test]

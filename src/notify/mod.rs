@@ -11,10 +11,10 @@
 //! to nobody: people read a [`Failure`] in their own language.
 
 pub mod catalogue;
-pub mod factor;
 pub mod html;
 pub mod mail;
 pub mod messages;
+pub mod news;
 pub mod notice;
 mod plain;
 pub mod sms;
@@ -22,8 +22,8 @@ pub mod template;
 pub mod worker;
 
 pub use catalogue::Catalogue;
-pub use factor::FactorNews;
 pub use messages::Notices;
+pub use news::{FactorNews, News};
 pub use notice::{Notice, Times};
 pub use worker::Worker;
 

@@ -1,9 +1,15 @@
 //! What there is to tell of an operation or of an account, and when.
 
 use std::net::IpAddr;
+use std::time::Duration;
+
+use super::news::News;
 
 use crate::secret::OperationToken;
 use crate::time::Timestamp;
+
+/// How long a mail is worth sending.
+const MAIL_WORTH_SENDING: Duration = Duration::from_hours(24);
 
 /// One notice.
 #[derive(Debug, Clone)]
@@ -41,11 +47,13 @@ pub enum Notice<'a> {
         /// A stable word, or a denier's own words.
         reason: Option<&'a str>,
     },
-    /// Mail to the owner of an account: its password was changed.
-    PasswordChanged {
-        /// When.
+    /// Mail to the owner of an account.
+    Account {
+        /// What about it.
+        news: News<'a>,
+        /// When it was.
         at: Timestamp,
-        /// From where.
+        /// From where; none for a command.
         address: Option<IpAddr>,
     },
 }
@@ -59,6 +67,15 @@ pub struct Times {
     pub deadline: Timestamp,
 }
 
+// === impl Times ===
+
+impl Times {
+    /// Of a mail that is made at `now`.
+    pub fn of_mail(now: Timestamp) -> Self {
+        Self { now, deadline: now.plus(MAIL_WORTH_SENDING) }
+    }
+}
+
 // === impl Notice ===
 
 impl Notice<'_> {
@@ -68,7 +85,7 @@ impl Notice<'_> {
             Self::OperationAsked { .. } => "operation-asked",
             Self::OperationConfirmed { .. } => "operation-confirmed",
             Self::OperationEnded { .. } => "operation-ended",
-            Self::PasswordChanged { .. } => "password-changed",
+            Self::Account { news, .. } => news.kind(),
         }
     }
 
@@ -78,7 +95,7 @@ impl Notice<'_> {
             Self::OperationAsked { operation, title, .. }
             | Self::OperationConfirmed { operation, title, .. }
             | Self::OperationEnded { operation, title, .. } => Some((operation, title)),
-            Self::PasswordChanged { .. } => None,
+            Self::Account { .. } => None,
         }
     }
 

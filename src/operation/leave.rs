@@ -1,7 +1,5 @@
 //! The arrows: every way an operation goes from one state to the next, with what is told and what is recorded.
 
-use std::time::Duration;
-
 use super::{Cause, Operations, State};
 use crate::audit::{NewEvent, Origin};
 use crate::identity::User;
@@ -24,8 +22,6 @@ pub(super) struct Exit<'a> {
 
 /// The act in the audit trail that is committed with `sending`: an operation it is told of is never sent again.
 pub(super) const SENT: &str = "operation.sent";
-/// How long what became of an operation is worth a mail.
-const MAIL_DEADLINE: Duration = Duration::from_hours(24);
 
 // === impl Exit ===
 
@@ -102,8 +98,7 @@ impl Operations {
             state: state.as_str(),
             reason,
         };
-        let now = self.now();
-        self.parts.notices.mail(to, &notice, Times { now, deadline: now.plus(MAIL_DEADLINE) })
+        self.parts.notices.mail(to, &notice, Times::of_mail(self.now()))
     }
 
     /// Its name in the language of `reader`.

@@ -115,12 +115,13 @@ impl StepUp {
         self.is_sure_enough(signed_in) && self.is_fresh_enough(signed_in, now)
     }
 
-    /// When `signed_in` last proved what counts here; nothing when they never did.
+    /// When `signed_in` last proved what counts here; nothing when they never did, as in a session that a remembered device
+    /// opened.
     pub fn proven_at(self, signed_in: &SignedIn) -> Option<Timestamp> {
         if self.factors >= 2 {
             signed_in.second_factor_at
         } else {
-            signed_in.second_factor_at.max(Some(signed_in.auth_time))
+            signed_in.second_factor_at.max(signed_in.proven_at())
         }
     }
 

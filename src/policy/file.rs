@@ -263,6 +263,10 @@ pub struct SessionsFile {
     pub idle: Option<Quantity>,
     /// Ends so long after sign-in. Default "12h".
     pub lifetime: Option<Quantity>,
+    /// A browser is remembered for so long at most; 0: the box is not offered. Default "30d".
+    pub remember: Option<Quantity>,
+    /// A remembered browser unused for so long is forgotten. Default "30d".
+    pub remembered_idle: Option<Quantity>,
     /// At most so many per user; the oldest ends. Default 0: any number.
     pub maximum_per_user: Option<u32>,
 }

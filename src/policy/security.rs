@@ -111,6 +111,10 @@ pub struct Sessions {
     pub idle: Option<Duration>,
     /// Ends so long after sign-in.
     pub lifetime: Duration,
+    /// A browser is remembered for so long at most; none: no browser is.
+    pub remember: Option<Duration>,
+    /// A remembered browser unused for so long is forgotten; none: off.
+    pub remembered_idle: Option<Duration>,
     /// At most so many per user (the oldest ends); none: any number.
     pub maximum_per_user: Option<u32>,
 }
@@ -251,7 +255,13 @@ impl Default for Strangers {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { idle: Some(Duration::from_mins(15)), lifetime: Duration::from_hours(12), maximum_per_user: None }
+        Self {
+            idle: Some(Duration::from_mins(15)),
+            lifetime: Duration::from_hours(12),
+            remember: Some(Duration::from_hours(30 * 24)),
+            remembered_idle: Some(Duration::from_hours(30 * 24)),
+            maximum_per_user: None,
+        }
     }
 }
 

@@ -68,8 +68,8 @@ pub async fn show(here: Here, Wanted(query): Wanted<NoticeQuery>) -> Result<Resp
 
 impl Factor {
     async fn of(here: &Here, user: &User) -> Result<Self, Refused> {
-        let devices = here.devices(user.id).await?;
-        Ok(match devices.iter().find_map(|device| device.confirmed_at) {
+        let authenticators = here.authenticators(user.id).await?;
+        Ok(match authenticators.iter().find_map(|authenticator| authenticator.confirmed_at) {
             Some(at) => Self::On(Moment::of(at, here.texts())),
             None if here.policy().security.second_factor.is_offered(user) => Self::Offered,
             None => Self::Hidden,

@@ -9,6 +9,7 @@ use http::header::{COOKIE, HeaderValue};
 use super::Visit;
 use crate::operation::DetourId;
 use crate::secret::{BrowserToken, SessionToken};
+use crate::session::Remember;
 
 /// How long a browser is known by its cookie, seconds: 400 days, the most browsers keep one (RFC 6265bis section 5.5).
 const BROWSER_SECONDS: u32 = 400 * 24 * 3600;
@@ -18,6 +19,11 @@ const ANSWER_SECONDS: u32 = 60;
 /// Name of the session cookie for this visit: `__Host-vantail`, or `vantail` on loopback over plain HTTP.
 pub fn session_cookie_name(secure: bool) -> &'static str {
     if secure { "__Host-vantail" } else { "vantail" }
+}
+
+/// Name of the cookie by which a browser is remembered.
+pub fn remember_cookie_name(secure: bool) -> &'static str {
+    if secure { "__Host-vantail-remember" } else { "vantail-remember" }
 }
 
 /// Name of the one-use answer cookie.
@@ -55,7 +61,7 @@ pub fn sets_own(set_cookie: &[u8]) -> bool {
     is_own(pair[from..].split(|byte| *byte == b'=').next().unwrap_or_default())
 }
 
-/// Sets the session's token; without *remember me* it ends with the browser.
+/// Sets the session's token. It ends with the browser: what outlives that is the value by which it is remembered.
 pub fn session(visit: &Visit, token: &SessionToken) -> HeaderValue {
     set(visit, session_cookie_name(visit.secure), &token.expose(), None)
 }
@@ -63,6 +69,17 @@ pub fn session(visit: &Visit, token: &SessionToken) -> HeaderValue {
 /// Takes the session's token away.
 pub fn no_session(visit: &Visit) -> HeaderValue {
     set(visit, session_cookie_name(visit.secure), "", Some(0))
+}
+
+/// Sets the value by which the browser is remembered, for as long as it is.
+pub fn remember(visit: &Visit, by: &Remember) -> HeaderValue {
+    let seconds = u32::try_from(by.lasts.as_secs()).unwrap_or(u32::MAX);
+    set(visit, remember_cookie_name(visit.secure), &by.token.expose(), Some(seconds))
+}
+
+/// Takes that value away.
+pub fn no_remember(visit: &Visit) -> HeaderValue {
+    set(visit, remember_cookie_name(visit.secure), "", Some(0))
 }
 
 /// Sets the ticket for one showing of a kept answer.
@@ -97,11 +114,20 @@ pub fn known_browser(visit: &Visit, token: &BrowserToken) -> HeaderValue {
 
 /// The value of the cookie `name`. The same name with two different values is no cookie at all (WEB-3).
 pub fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim_start_matches(' ').split_once('='));
-    let mut values = pairs.filter(|(own, _)| *own == name).map(|(_, value)| value.trim_end_matches(' '));
+    let mut values = values(headers, name);
     let first = values.next()?;
     values.all(|other| other == first).then_some(first)
+}
+
+/// Whether there is a cookie `name`, with whatever values.
+pub fn has(headers: &HeaderMap, name: &str) -> bool {
+    values(headers, name).next().is_some()
+}
+
+fn values<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim_start_matches(' ').split_once('='));
+    pairs.filter(move |(own, _)| *own == name).map(|(_, value)| value.trim_end_matches(' '))
 }
 
 fn resume_cookie_name(visit: &Visit, id: &DetourId) -> String {

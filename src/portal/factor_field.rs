@@ -1,4 +1,4 @@
-//! The field for a second factor in a form: what a device shows, or, on the other tab, a recovery code.
+//! The field for a second factor in a form: what an authenticator shows, or, on the other tab, a recovery code.
 //!
 //! A **tab** is the page's own address with another `with`: it needs no script. A form says by the field it sends which it was.
 
@@ -14,14 +14,14 @@ use crate::store::second_factors::SecondFactorRow;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum With {
-    /// What a device shows.
+    /// What an authenticator shows.
     #[default]
     Code,
     /// A recovery code.
     Recovery,
 }
 
-/// The field for what a device shows.
+/// The field for what an authenticator shows.
 #[derive(Debug, Clone)]
 pub struct CodeInput {
     /// What it is called.
@@ -69,9 +69,9 @@ impl With {
 // === impl CodeInput ===
 
 impl CodeInput {
-    /// For the codes of `devices`; for six digits where there is none yet.
-    pub fn of(devices: &[SecondFactorRow], t: Texts) -> Self {
-        let any = |digits| devices.iter().any(|device| device.digits == digits);
+    /// For the codes of `authenticators`; for six digits where there is none yet.
+    pub fn of(authenticators: &[SecondFactorRow], t: Texts) -> Self {
+        let any = |digits| authenticators.iter().any(|authenticator| authenticator.digits == digits);
         match (any(6), any(8)) {
             (true, true) => {
                 let (label, pattern) = (t.say("second-factor.code-any"), "[0-9]{6}|[0-9]{8}");
@@ -93,7 +93,12 @@ impl CodeInput {
 
 impl FactorField {
     /// For a form on the page at `path`, whose address has `query` besides.
-    pub fn new(with: With, devices: &[SecondFactorRow], t: Texts, (path, query): (&str, &[(&str, &str)])) -> Self {
+    pub fn new(
+        with: With,
+        authenticators: &[SecondFactorRow],
+        t: Texts,
+        (path, query): (&str, &[(&str, &str)]),
+    ) -> Self {
         let address = |with: Option<&str>| {
             let own = query.iter().copied().filter(|(_, value)| !value.is_empty());
             let pairs: Vec<_> = own.chain(with.map(|with| ("with", with))).collect();
@@ -102,7 +107,7 @@ impl FactorField {
         };
         Self {
             with,
-            code: CodeInput::of(devices, t),
+            code: CodeInput::of(authenticators, t),
             to_code: address(None),
             to_recovery: address(Some("recovery")),
             is_first: false,
@@ -135,7 +140,7 @@ mod tests {
 
     const EN: Texts = Texts::of_language(Language::En);
 
-    fn device(digits: i64) -> SecondFactorRow {
+    fn authenticator(digits: i64) -> SecondFactorRow {
         let id = uuid::Uuid::from_u128(1);
         let (seed, created_at) = (Sealed::from_stored(vec![]), Timestamp::from_secs(1));
         let (algorithm, user) = ("SHA1".to_owned(), UserId(id));
@@ -153,9 +158,9 @@ mod tests {
     }
 
     #[test]
-    fn a_field_takes_as_many_digits_as_the_devices_have_and_sends_itself_only_where_that_is_sure() {
+    fn a_field_takes_as_many_digits_as_the_authenticators_have_and_sends_itself_only_where_that_is_sure() {
         let of = |digits: &[i64]| {
-            let input = CodeInput::of(&digits.iter().map(|digits| device(*digits)).collect::<Vec<_>>(), EN);
+            let input = CodeInput::of(&digits.iter().map(|digits| authenticator(*digits)).collect::<Vec<_>>(), EN);
             (input.pattern, input.longest, input.sends_at)
         };
         assert_eq!(of(&[]), ("[0-9]{6}", 6, Some(6)));
@@ -166,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_tab_keeps_what_else_is_in_the_address() {
-        let field = FactorField::new(With::Code, &[], EN, ("/x", &[("return_to", "/a?b=c"), ("device", "")]));
+        let field = FactorField::new(With::Code, &[], EN, ("/x", &[("return_to", "/a?b=c"), ("authenticator", "")]));
         assert_eq!(field.to_code, "/x?return_to=/a%3Fb%3Dc");
         assert_eq!(field.to_recovery, "/x?return_to=/a%3Fb%3Dc&with=recovery");
         assert_eq!(FactorField::new(With::Code, &[], EN, ("/x", &[])).to_code, "/x");

@@ -1,5 +1,6 @@
 //! A visit, as a handler sees it.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
@@ -9,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::forgery::Csrf;
 use super::page::Page;
+use super::remembered::Remembered;
 use super::texts::Texts;
 use super::{Portal, Refused, Visit, cookies};
 use crate::audit::Origin;
@@ -36,12 +38,18 @@ pub struct Here {
     pub target: String,
     /// What this browser may be known by.
     pub browser_token: Option<BrowserToken>,
+    /// What the browser is remembered by.
+    pub remembered: Remembered,
     user_agent: String,
 }
 
 /// The query, read; what is not there has its default.
 #[derive(Debug)]
 pub struct Wanted<T>(pub T);
+
+/// Another id out of the path: one that cannot be read is of nothing that exists.
+#[derive(Debug)]
+pub struct Id<T>(pub T);
 
 /// An operation's id out of the path: eight digits, or there is no such page.
 #[derive(Debug)]
@@ -67,8 +75,12 @@ impl Here {
 
     /// Where the browser is, for a sign-in.
     pub fn browser(&self) -> Browser {
-        let (presented, token) = (self.visit.token.clone(), self.browser_token.clone());
-        Browser { user_agent: self.user_agent.clone(), presented, token }
+        Browser {
+            user_agent: self.user_agent.clone(),
+            presented: self.visit.token.clone(),
+            token: self.browser_token.clone(),
+            remember: self.remembered.token().cloned(),
+        }
     }
 
     /// What this browser may do next to sign in.
@@ -105,8 +117,8 @@ impl Here {
         row.ok_or_else(|| Refused::SignIn { return_to: self.target.clone() })
     }
 
-    /// The devices of the user's second factor, oldest first; none where it is off.
-    pub async fn devices(&self, id: UserId) -> Result<Vec<SecondFactorRow>, Refused> {
+    /// The authenticators of the user's second factor, oldest first; none where it is off.
+    pub async fn authenticators(&self, id: UserId) -> Result<Vec<SecondFactorRow>, Refused> {
         let rows = self.portal.login.accounts.store.second_factors(id).await?;
         Ok(rows.into_iter().filter(|row| row.confirmed_at.is_some()).collect())
     }
@@ -118,7 +130,9 @@ impl Here {
 
     /// The same visit in the session that `step` led to, for a page that is shown with the new cookie and not after it.
     pub fn after(&self, step: &Step) -> Self {
-        let Step::SignedIn(token, signed_in) = step else { return self.clone() };
+        let (Step::SignedIn(token, signed_in) | Step::Remembered(token, signed_in, _)) = step else {
+            return self.clone();
+        };
         let mut there = self.clone();
         there.csrf = Csrf::of_session(&self.portal.keyring, token);
         there.visit.presented = Presented::Live(Arc::clone(signed_in));
@@ -144,11 +158,12 @@ impl FromRequestParts<Portal> for Here {
         let user_agent = user_agent.chars().take(LONGEST_USER_AGENT).collect();
         let browser_token = cookies::read(&parts.headers, cookies::browser_cookie_name(visit.secure));
         let browser_token = browser_token.and_then(BrowserToken::parse);
-        Ok(Self { portal: portal.clone(), visit, csrf, target, browser_token, user_agent })
+        let remembered = Remembered::of(&portal.keyring, &visit, &parts.headers);
+        Ok(Self { portal: portal.clone(), visit, csrf, target, browser_token, remembered, user_agent })
     }
 }
 
-// === impl Wanted, OperationId ===
+// === impl Wanted, Id, OperationId ===
 
 impl<T: DeserializeOwned> FromRequestParts<Portal> for Wanted<T> {
     type Rejection = Refused;
@@ -156,6 +171,15 @@ impl<T: DeserializeOwned> FromRequestParts<Portal> for Wanted<T> {
     async fn from_request_parts(parts: &mut Parts, _: &Portal) -> Result<Self, Refused> {
         let query = parts.uri.query().unwrap_or_default();
         serde_urlencoded::from_str(query).map(Self).map_err(|_| Refused::BadRequest("query"))
+    }
+}
+
+impl<T: FromStr> FromRequestParts<Portal> for Id<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, portal: &Portal) -> Result<Self, Refused> {
+        let Path(text) = Path::<String>::from_request_parts(parts, portal).await.map_err(|_| Refused::NotFound)?;
+        text.parse().map(Self).map_err(|_| Refused::NotFound)
     }
 }
 

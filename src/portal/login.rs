@@ -1,6 +1,7 @@
 //! `/secure/login`: name and password.
 //!
-//! One message for every failure (L1): unknown, wrong, locked, disabled and expired are the same page with the same status.
+//! A remembered browser gets past it without being asked ([`remembered`](super::remembered)). One message for every failure
+//! (L1): unknown, wrong, locked, disabled and expired are the same page with the same status.
 
 use askama::Template;
 use axum::response::Response;
@@ -11,8 +12,11 @@ use serde::Deserialize;
 use super::forgery::{Posted, Unposted};
 use super::here::{Here, Wanted};
 use super::page::{self, Page};
+use super::remembered::{ComesBack, come_back};
 use super::return_to::{or_front, with_return};
+use super::show::lasting;
 use super::{Refused, cookies};
+use crate::identity::SignedIn;
 use crate::secret::{BrowserToken, SecretText, SessionToken};
 use crate::session::{LoginError, Presented, Step};
 use crate::store::sessions::Stage;
@@ -26,6 +30,7 @@ pub struct LoginForm {
     #[serde(default)]
     username: String,
     password: SecretText,
+    remember: Option<String>,
     #[serde(default)]
     return_to: String,
 }
@@ -47,16 +52,26 @@ pub(super) struct LoginPage {
     pub return_to: String,
     pub notice: Option<&'static str>,
     pub error: Option<&'static str>,
+    /// What the box says; nothing where no browser is remembered.
+    pub remember: Option<String>,
+    /// Whether it is ticked.
+    pub ticked: bool,
 }
 
-/// The form. Whoever is signed in already goes on to where they wanted.
+/// The form. Whoever is signed in already, or remembered, goes on to where they wanted.
 pub async fn show(here: Here, Wanted(query): Wanted<LoginQuery>) -> Result<Response, Refused> {
     allowed_here(&here)?;
     if matches!(here.visit.presented, Presented::Live(_)) {
         return Ok(page::see_other(&or_front(&query.return_to)).map(Into::into));
     }
-    let notice = here.texts().of("notice", &query.notice);
-    Ok(form(&here, StatusCode::OK, &LoginPage { notice, ..blank(&here, query.return_to) }))
+    let notice = match come_back(&here, &query.return_to).await? {
+        ComesBack::On(response) => return Ok(response),
+        ComesBack::Form => None,
+        ComesBack::Forgotten(notice) => Some(notice),
+    };
+    let shown = here.texts().of("notice", notice.flatten().unwrap_or(&query.notice));
+    let response = form(&here, StatusCode::OK, &LoginPage { notice: shown, ..blank(&here, query.return_to) });
+    Ok(if notice.is_some() { page::with(response, SET_COOKIE, cookies::no_remember(&here.visit)) } else { response })
 }
 
 /// The sign-in's first step.
@@ -67,13 +82,11 @@ pub async fn submit(here: Here, posted: Result<Posted<LoginForm>, Unposted<Login
         Err(Unposted::Refused(refused)) => return Err(refused),
         Err(Unposted::Stale(typed)) => return Ok(again(&here, typed, "stale-form", StatusCode::FORBIDDEN)),
     };
-    let LoginForm { username, password, return_to } = typed;
     let policy = here.policy();
-    match here.sign_in(&policy).password(&username, password.clone()).await {
-        Ok(step) => Ok(next_page(&here, step, &return_to)),
-        Err(LoginError::Refused) => {
-            Ok(again(&here, LoginForm { username, password, return_to }, "sign-in", SHOWN_AGAIN))
-        }
+    let act = here.sign_in(&policy).remembering(typed.remember.is_some());
+    match act.password(&typed.username, typed.password.clone()).await {
+        Ok(step) => Ok(in_the_place_of_what_was(&here, step, &typed.return_to)),
+        Err(LoginError::Refused) => Ok(again(&here, typed, "sign-in", SHOWN_AGAIN)),
         Err(error) => Err(error.into()),
     }
 }
@@ -99,17 +112,27 @@ pub fn next_page(here: &Here, step: Step, return_to: &str) -> Response {
         Step::SecondFactor(token) => (token, with_return(page_of(Stage::SecondFactor), return_to)),
         Step::Enrol(token) => (token, with_return(page_of(Stage::Enrol), return_to)),
         Step::ChangePassword(token) => (token, with_return(page_of(Stage::ChangePassword), return_to)),
-        Step::SignedIn(token, _) => return signed_in(here, &token, return_to),
+        Step::SignedIn(token, me) => return signed_in(here, &token, &me, return_to),
+        Step::Remembered(token, me, remember) => {
+            let response = signed_in(here, &token, &me, return_to);
+            return page::with(response, SET_COOKIE, cookies::remember(&here.visit, &remember));
+        }
     };
-    let response = page::see_other(&location);
-    page::with(response, SET_COOKIE, cookies::session(&here.visit, &token)).map(Into::into)
+    page::with(page::see_other(&location), SET_COOKIE, cookies::session(&here.visit, &token)).map(Into::into)
 }
 
-/// In: this browser is known to them from now on.
-fn signed_in(here: &Here, token: &SessionToken, return_to: &str) -> Response {
+/// The same after a right password: whatever the browser was remembered by is forgotten, so that it is taken away too.
+fn in_the_place_of_what_was(here: &Here, step: Step, return_to: &str) -> Response {
+    let stale = here.remembered.is_there() && !matches!(step, Step::Remembered(..));
+    let response = next_page(here, step, return_to);
+    if stale { page::with(response, SET_COOKIE, cookies::no_remember(&here.visit)) } else { response }
+}
+
+/// In: this browser is known to them from now on, unless nobody signed in but what it is remembered by.
+fn signed_in(here: &Here, token: &SessionToken, me: &SignedIn, return_to: &str) -> Response {
     let response = page::see_other(&or_front(return_to));
     let response = page::with(response, SET_COOKIE, cookies::session(&here.visit, token));
-    let response = match &here.browser_token {
+    let response = match here.browser_token.as_ref().filter(|_| me.proven_at().is_some()) {
         Some(browser) => page::with(response, SET_COOKIE, cookies::known_browser(&here.visit, browser)),
         None => response,
     };
@@ -141,13 +164,17 @@ fn with_notice(notice: &'static str, return_to: &str) -> String {
 /// What was typed is kept, but for the password.
 fn again(here: &Here, typed: LoginForm, error: &str, status: StatusCode) -> Response {
     let error = here.texts().of("error", error);
-    let page = LoginPage { username: typed.username, error, ..blank(here, typed.return_to) };
+    let ticked = typed.remember.is_some();
+    let page = LoginPage { username: typed.username, error, ticked, ..blank(here, typed.return_to) };
     form(here, status, &page)
 }
 
 fn blank(here: &Here, return_to: String) -> LoginPage {
-    let page = here.page(here.texts().say("login.title"));
-    LoginPage { page, username: String::new(), return_to, notice: None, error: None }
+    let t = here.texts();
+    let longest = here.policy().security.sessions.remember;
+    let remember = longest.map(|longest| t.say_with("login.remember", &[("time", &lasting(longest, t))]));
+    let page = here.page(t.say("login.title"));
+    LoginPage { page, username: String::new(), return_to, notice: None, error: None, remember, ticked: false }
 }
 
 /// The page, with the cookies that tie its form to this browser, and by which it may be known, where there are none yet.
@@ -179,6 +206,10 @@ impl From<LoginError> for Refused {
             LoginError::Store(error) => error.into(),
             LoginError::Factor(error) => {
                 tracing::error!(event = "portal.second_factor_unreadable", %error);
+                Self::Internal
+            }
+            LoginError::Returned(error) => {
+                tracing::error!(event = "portal.return_unreadable", %error);
                 Self::Internal
             }
         }

@@ -15,6 +15,7 @@ mod answer;
 mod api;
 mod assets;
 mod cookies;
+mod devices;
 mod enrol;
 mod factor_field;
 mod forgery;
@@ -36,6 +37,7 @@ mod problem;
 mod reauthenticate;
 mod recovery_codes;
 mod refuse;
+mod remembered;
 mod remove_factor;
 mod request;
 mod respond;
@@ -43,6 +45,7 @@ mod resume;
 mod return_to;
 mod said;
 mod second_factor;
+mod sessions;
 mod show;
 mod texts;
 mod wait;
@@ -68,7 +71,8 @@ use crate::session::{Login, Presented};
 use crate::time::{Clock, Timestamp};
 
 pub use cookies::{
-    answer_cookie_name, csrf_cookie_name, is_own, resume_cookie_prefix, session_cookie_name, sets_own, spent_resume,
+    answer_cookie_name, csrf_cookie_name, is_own, remember_cookie_name, resume_cookie_prefix, session_cookie_name,
+    sets_own, spent_resume,
 };
 pub use forgery::is_from_own_page;
 pub use hold::{ended, held};
@@ -220,6 +224,7 @@ pub fn router(portal: Portal) -> Router {
         .merge(sign_in_routes())
         .merge(operation_routes())
         .merge(own_factor_routes())
+        .merge(session_routes())
         .route("/secure", get(front::add_slash))
         .route("/secure/", get(front::show))
         .route("/secure/password", get(own_password::show).post(own_password::submit))
@@ -258,6 +263,17 @@ fn own_factor_routes() -> Router<Portal> {
         .route("/secure/account/second-factor/remove", get(remove_factor::show).post(remove_factor::submit))
         .route("/secure/account/recovery-codes", get(recovery_codes::show).post(recovery_codes::renew))
         .route("/secure/account/recovery-codes/download", post(recovery_codes::download).get(recovery_codes::back))
+}
+
+/// One's own sessions and remembered browsers.
+fn session_routes() -> Router<Portal> {
+    Router::new()
+        .route("/secure/account/sessions", get(sessions::show))
+        .route("/secure/account/sessions/others", post(sessions::end_others).get(sessions::back))
+        .route("/secure/account/sessions/{id}/end", post(sessions::end).get(sessions::back))
+        .route("/secure/account/devices", get(devices::show))
+        .route("/secure/account/devices/others", post(devices::end_others).get(devices::back))
+        .route("/secure/account/devices/{id}/end", post(devices::end).get(devices::back))
 }
 
 /// What is held: seen, decided, waited for, answered.

@@ -225,7 +225,12 @@ fn requester(view: &View, t: Texts) -> (String, String) {
 
 /// How surely the requester was known when asking.
 fn proof(view: &View, t: Texts) -> String {
-    let how = if view.amr.contains(&Amr::Otp) { t.say("operation.proof-two") } else { t.say("operation.proof-one") };
+    let how = match (view.amr.contains(&Amr::Rmb), view.amr.contains(&Amr::Otp)) {
+        (false, false) => t.say("operation.proof-one"),
+        (false, true) => t.say("operation.proof-two"),
+        (true, false) => t.say("operation.proof-remembered"),
+        (true, true) => t.say("operation.proof-remembered-two"),
+    };
     t.say_with("operation.proof", &[("how", how), ("at", &Moment::of(view.auth_time, t).text)])
 }
 

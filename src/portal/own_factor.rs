@@ -1,6 +1,6 @@
-//! `/secure/account/second-factor`: one's own second factor: off and the way to it, or on, with its devices.
+//! `/secure/account/second-factor`: one's own second factor: off and the way to it, or on, with its authenticators.
 //!
-//! A new secret is shown only to whoever typed the password again (L3), and, for a second device, a code of the first.
+//! A new secret is shown only to whoever typed the password again (L3), and, for a second authenticator, a code of the first.
 
 use askama::Template;
 use axum::response::Response;
@@ -23,19 +23,19 @@ use super::texts::Texts;
 use crate::identity::User;
 use crate::secret::SecretText;
 use crate::session::LoginError;
-use crate::session::login::{MOST_DEVICES, Proof};
+use crate::session::login::{MOST_AUTHENTICATORS, Proof};
 use crate::store::second_factors::SecondFactorRow;
 use crate::store::sessions::SessionRow;
 
 /// Where it is.
 pub const PAGE: &str = "/secure/account/second-factor";
-/// Where another device is added.
+/// Where another authenticator is added.
 const ADD: &str = "/secure/account/second-factor/add";
 
 /// How long after typing the password again the new secret is shown.
 const ENROLMENT_WINDOW: Duration = Duration::from_mins(10);
 
-/// The password, typed again; with a code where there is a device already.
+/// The password, typed again; with a code where there is an authenticator already.
 #[derive(Deserialize)]
 pub struct PasswordForm {
     password: SecretText,
@@ -46,9 +46,9 @@ pub struct PasswordForm {
     return_to: String,
 }
 
-/// A device, ready to be shown.
+/// An authenticator, ready to be shown.
 #[derive(Debug)]
-pub struct Device {
+pub struct Authenticator {
     /// For the address of its removal.
     pub id: String,
     /// When it became active.
@@ -57,24 +57,24 @@ pub struct Device {
     pub used: Moment,
 }
 
-/// Off: not offered, or the password that leads to the new secret; on: the same for another device.
+/// Off: not offered, or the password that leads to the new secret; on: the same for another authenticator.
 #[derive(Template)]
 #[template(path = "account_second_factor.html")]
 pub(super) struct SecondFactorPage {
     pub page: Page,
     pub hidden: bool,
-    /// Asked for where there is a device already.
+    /// Asked for where there is an authenticator already.
     pub field: Option<FactorField>,
     pub return_to: String,
     pub error: Option<&'static str>,
 }
 
-/// On: the devices and what can be done about them.
+/// On: the authenticators and what can be done about them.
 #[derive(Template)]
-#[template(path = "devices.html")]
-pub(super) struct DevicesPage {
+#[template(path = "authenticators.html")]
+pub(super) struct AuthenticatorsPage {
     pub page: Page,
-    pub devices: Vec<Device>,
+    pub authenticators: Vec<Authenticator>,
     pub may_add: bool,
     /// Whether the policy lets the last one go.
     pub may_go: bool,
@@ -85,31 +85,31 @@ pub(super) struct DevicesPage {
 /// The second factor: on, or the way to it.
 pub async fn show(here: Here, Wanted(query): Wanted<TabQuery>) -> Result<Response, Refused> {
     let user = User::clone(&here.signed_in()?.user);
-    let devices = here.devices(user.id).await?;
-    if devices.is_empty() {
-        return way_to_it(&here, &user, &devices, query).await;
+    let authenticators = here.authenticators(user.id).await?;
+    if authenticators.is_empty() {
+        return way_to_it(&here, &user, &authenticators, query).await;
     }
     let (t, policy) = (here.texts(), here.policy());
     let left = here.recovery_codes_left(user.id).await?;
-    let page = DevicesPage {
+    let page = AuthenticatorsPage {
         page: here.page(t.say("account.second-factor")),
-        may_add: devices.len() < MOST_DEVICES && policy.security.second_factor.is_offered(&user),
+        may_add: authenticators.len() < MOST_AUTHENTICATORS && policy.security.second_factor.is_offered(&user),
         may_go: !policy.security.second_factor.is_required(&user),
-        devices: devices.iter().map(|device| Device::of(device, t)).collect(),
+        authenticators: authenticators.iter().map(|authenticator| Authenticator::of(authenticator, t)).collect(),
         left: t.say_with("recovery.left", &[("left", &left.to_string())]),
         warning: warning(left, t),
     };
     Ok(page::html(StatusCode::OK, &page))
 }
 
-/// Another device.
+/// Another authenticator.
 pub async fn add(here: Here, Wanted(query): Wanted<TabQuery>) -> Result<Response, Refused> {
     let user = User::clone(&here.signed_in()?.user);
-    let devices = here.devices(user.id).await?;
-    if devices.is_empty() || devices.len() >= MOST_DEVICES {
+    let authenticators = here.authenticators(user.id).await?;
+    if authenticators.is_empty() || authenticators.len() >= MOST_AUTHENTICATORS {
         return Ok(page::see_other(PAGE).map(Into::into));
     }
-    way_to_it(&here, &user, &devices, query).await
+    way_to_it(&here, &user, &authenticators, query).await
 }
 
 /// The password, typed again: on to the new secret.
@@ -120,15 +120,15 @@ pub async fn password(
     let form = posted.map_err(Unposted::into_refused)?.into_inner();
     let PasswordForm { password, code, recovery_code, return_to } = form;
     let (row, policy, with) = (here.session_row().await?, here.policy(), With::of(recovery_code.as_ref()));
-    let devices = here.devices(row.user).await?;
+    let authenticators = here.authenticators(row.user).await?;
     let proof = Proof { password, code: Some(given(code, recovery_code)) };
     match here.sign_in(&policy).reauthenticate(&row, proof).await {
-        Ok(step) => Ok(next_page(&here, step, &with_return(secret_page(&devices), &return_to))),
+        Ok(step) => Ok(next_page(&here, step, &with_return(secret_page(&authenticators), &return_to))),
         Err(LoginError::Refused) => {
-            let error = if devices.is_empty() { "password" } else { "proof" };
+            let error = if authenticators.is_empty() { "password" } else { "proof" };
             let error = here.texts().of("error", error);
             let query = TabQuery { with, return_to };
-            Ok(page::html(SHOWN_AGAIN, &SecondFactorPage { error, ..blank(&here, &devices, query) }))
+            Ok(page::html(SHOWN_AGAIN, &SecondFactorPage { error, ..blank(&here, &authenticators, query) }))
         }
         // The form was sent twice most of all: the other answer's cookie may be good.
         Err(LoginError::Over) => Ok(sign_in_after("over", PAGE)),
@@ -136,13 +136,13 @@ pub async fn password(
     }
 }
 
-/// The first right code: the device counts from now on.
+/// The first right code: the authenticator counts from now on.
 pub async fn code(here: Here, posted: Result<Posted<CodeForm>, Unposted<CodeForm>>) -> Result<Response, Refused> {
     let CodeForm { code, return_to } = posted.map_err(Unposted::into_refused)?.into_inner();
     let row = here.session_row().await?;
-    let devices = here.devices(row.user).await?;
-    if !may_see_a_secret(&here, &row, &devices) {
-        return Ok(page::see_other(&with_return(secret_page(&devices), &return_to)).map(Into::into));
+    let authenticators = here.authenticators(row.user).await?;
+    if !may_see_a_secret(&here, &row, &authenticators) {
+        return Ok(page::see_other(&with_return(secret_page(&authenticators), &return_to)).map(Into::into));
     }
     let policy = here.policy();
     match here.sign_in(&policy).confirm_enrolment(&row, &code).await {
@@ -166,30 +166,33 @@ pub async fn back() -> Response {
 async fn way_to_it(
     here: &Here,
     user: &User,
-    devices: &[SecondFactorRow],
+    authenticators: &[SecondFactorRow],
     query: TabQuery,
 ) -> Result<Response, Refused> {
     if !here.policy().security.second_factor.is_offered(user) {
-        return Ok(page::html(StatusCode::OK, &SecondFactorPage { hidden: true, ..blank(here, devices, query) }));
+        return Ok(page::html(
+            StatusCode::OK,
+            &SecondFactorPage { hidden: true, ..blank(here, authenticators, query) },
+        ));
     }
     let row = here.session_row().await?;
-    if may_see_a_secret(here, &row, devices) {
+    if may_see_a_secret(here, &row, authenticators) {
         return enrolment(here, &row, frame(here, query.return_to, None)).await;
     }
-    Ok(page::html(StatusCode::OK, &blank(here, devices, query)))
+    Ok(page::html(StatusCode::OK, &blank(here, authenticators, query)))
 }
 
-/// Whether the password was typed again in this session, and not long ago, and a code where there is a device: signing in is not
-/// typing it again.
-fn may_see_a_secret(here: &Here, row: &SessionRow, devices: &[SecondFactorRow]) -> bool {
+/// Whether the password was typed again in this session, and not long ago, and a code where there is an authenticator:
+/// signing in is not typing it again.
+fn may_see_a_secret(here: &Here, row: &SessionRow, authenticators: &[SecondFactorRow]) -> bool {
     let lately = |at| here.visit.now.since(at) < ENROLMENT_WINDOW;
-    let typed_again = row.auth_time > row.created_at && lately(row.auth_time);
-    typed_again && (devices.is_empty() || row.second_factor_at.is_some_and(lately))
+    let typed_again = row.proven_at().is_some_and(|at| at > row.created_at && lately(at));
+    typed_again && (authenticators.is_empty() || row.second_factor_at.is_some_and(lately))
 }
 
 /// Where the new secret is shown.
-const fn secret_page(devices: &[SecondFactorRow]) -> &'static str {
-    if devices.is_empty() { PAGE } else { ADD }
+const fn secret_page(authenticators: &[SecondFactorRow]) -> &'static str {
+    if authenticators.is_empty() { PAGE } else { ADD }
 }
 
 fn frame(here: &Here, return_to: String, error: Option<&'static str>) -> Frame {
@@ -197,18 +200,18 @@ fn frame(here: &Here, return_to: String, error: Option<&'static str>) -> Frame {
     Frame { action: "/secure/account/second-factor/code", why, return_to, error, is_sign_in: false }
 }
 
-fn blank(here: &Here, devices: &[SecondFactorRow], query: TabQuery) -> SecondFactorPage {
+fn blank(here: &Here, authenticators: &[SecondFactorRow], query: TabQuery) -> SecondFactorPage {
     let t = here.texts();
     let TabQuery { with, return_to } = query;
-    let title = if devices.is_empty() { t.say("account.second-factor") } else { t.say("devices.add") };
-    let field = FactorField::new(with, devices, t, (secret_page(devices), &[("return_to", &return_to)]));
-    let field = (!devices.is_empty()).then_some(field);
+    let title = if authenticators.is_empty() { t.say("account.second-factor") } else { t.say("authenticators.add") };
+    let field = FactorField::new(with, authenticators, t, (secret_page(authenticators), &[("return_to", &return_to)]));
+    let field = (!authenticators.is_empty()).then_some(field);
     SecondFactorPage { page: here.page(title), hidden: false, field, return_to, error: None }
 }
 
-// === impl Device ===
+// === impl Authenticator ===
 
-impl Device {
+impl Authenticator {
     /// As it is shown.
     pub fn of(row: &SecondFactorRow, t: Texts) -> Self {
         Self {

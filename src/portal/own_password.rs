@@ -81,7 +81,7 @@ pub async fn submit(
         Ok(step) => Ok(next_page(&here, step, if again.return_to.is_empty() { DONE } else { &again.return_to })),
         Err(LoginError::NewPassword(faults)) => form(&here, SHOWN_AGAIN, again, faults_in_words(&faults, t)).await,
         Err(LoginError::Refused) => {
-            let with_factor = !here.devices(row.user).await?.is_empty();
+            let with_factor = !here.authenticators(row.user).await?.is_empty();
             let wrong = if with_factor { t.say("error.present-proof") } else { t.say("error.password") };
             form(&here, SHOWN_AGAIN, again, vec![wrong.to_owned()]).await
         }
@@ -100,12 +100,12 @@ async fn form(
 ) -> Result<Response, Refused> {
     let OwnPasswordQuery { with, return_to } = query;
     let (user, t) = (&here.signed_in()?.user, here.texts());
-    let devices = here.devices(user.id).await?;
+    let authenticators = here.authenticators(user.id).await?;
     let page = OwnPasswordPage {
         page: here.page(here.texts().say("password.own-title")),
         username: user.name.clone(),
-        field: (!devices.is_empty())
-            .then(|| field(FactorField::new(with, &devices, t, (HERE, &[("return_to", &return_to)])))),
+        field: (!authenticators.is_empty())
+            .then(|| field(FactorField::new(with, &authenticators, t, (HERE, &[("return_to", &return_to)])))),
         rule: Rule::of(here),
         return_to,
         errors,

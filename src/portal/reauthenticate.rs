@@ -111,7 +111,7 @@ pub async fn submit(here: Here, posted: Result<Posted<ProofForm>, Unposted<Proof
 /// session is enough: no foreign script can run there.
 pub fn is_recent(visit: &Visit, signed_in: &SignedIn) -> bool {
     let recent = |at| visit.now.since(at) <= RECENT;
-    visit.site.is_none() || (recent(signed_in.auth_time) && signed_in.second_factor_at.is_none_or(recent))
+    visit.site.is_none() || (signed_in.proven_at().is_some_and(recent) && signed_in.second_factor_at.is_none_or(recent))
 }
 
 /// Where to prove `need` before coming back to `return_to`.
@@ -150,22 +150,22 @@ async fn form(
 ) -> Result<Response, Refused> {
     let NeedQuery { need, with, return_to } = query;
     let user = &here.signed_in().map_err(|_| Refused::SignIn { return_to: return_to.clone() })?.user;
-    let devices = here.devices(user.id).await?;
-    if need == Need::SecondFactor && devices.is_empty() {
+    let authenticators = here.authenticators(user.id).await?;
+    if need == Need::SecondFactor && authenticators.is_empty() {
         if !here.policy().security.second_factor.is_offered(user) {
             return Err(Refused::NoSecondFactor);
         }
         return Ok(page::see_other(&with_return("/secure/account/second-factor", &return_to)).map(Into::into));
     }
     let query = [("need", need.word()), ("return_to", return_to.as_str())];
-    let field = FactorField::new(with, &devices, here.texts(), ("/secure/login/confirm", &query));
+    let field = FactorField::new(with, &authenticators, here.texts(), ("/secure/login/confirm", &query));
     let field = if need == Need::SecondFactor { field.first() } else { field };
     let page = ProofPage {
         page: here.page(here.texts().say("reauthenticate.title")),
         username: user.name.clone(),
         need: need.word(),
         asks_password: need == Need::SignIn,
-        field: (!devices.is_empty()).then_some(field),
+        field: (!authenticators.is_empty()).then_some(field),
         return_to,
         error,
     };

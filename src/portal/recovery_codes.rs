@@ -138,9 +138,9 @@ fn shown(there: &Here, codes: &RecoveryCodes, onward: String) -> ShownPage {
 async fn form(here: &Here, query: TabQuery, error: Option<&'static str>) -> Result<Response, Refused> {
     let TabQuery { with, return_to } = query;
     let (user, t) = (here.signed_in()?.user.id, here.texts());
-    let (devices, left) = (here.devices(user).await?, here.recovery_codes_left(user).await?);
-    let field = FactorField::new(with, &devices, t, (PAGE, &[("return_to", &return_to)]));
-    let is_on = !devices.is_empty();
+    let (authenticators, left) = (here.authenticators(user).await?, here.recovery_codes_left(user).await?);
+    let field = FactorField::new(with, &authenticators, t, (PAGE, &[("return_to", &return_to)]));
+    let is_on = !authenticators.is_empty();
     let page = RecoveryPage {
         page: here.page(t.say("recovery.title")),
         left: t.say_with("recovery.left", &[("left", &left.to_string())]),

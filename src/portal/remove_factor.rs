@@ -1,4 +1,4 @@
-//! `/secure/account/second-factor/remove`: one device less, or the second factor off, with the password and a code.
+//! `/secure/account/second-factor/remove`: one authenticator less, or the second factor off, with the password and a code.
 
 use askama::Template;
 use axum::response::Response;
@@ -11,7 +11,7 @@ use super::factor_field::{FactorField, With, given, nothing};
 use super::forgery::{Posted, Unposted};
 use super::here::{Here, Wanted};
 use super::login::{SHOWN_AGAIN, next_page, sign_in_after};
-use super::own_factor::{self, Device};
+use super::own_factor::{self, Authenticator};
 use super::page::{self, Page};
 use crate::identity::User;
 use crate::secret::SecretText;
@@ -20,11 +20,11 @@ use crate::store::second_factors::SecondFactorRow;
 
 const PAGE: &str = "/secure/account/second-factor/remove";
 
-/// What is to go: a device, or, when none is named, all of it.
+/// What is to go: an authenticator, or, when none is named, all of it.
 #[derive(Debug, Deserialize)]
 pub struct RemoveQuery {
     #[serde(default)]
-    device: String,
+    authenticator: String,
     #[serde(default)]
     with: With,
 }
@@ -33,7 +33,7 @@ pub struct RemoveQuery {
 #[derive(Deserialize)]
 pub struct RemoveForm {
     #[serde(default)]
-    device: String,
+    authenticator: String,
     password: SecretText,
     #[serde(default = "nothing")]
     code: SecretText,
@@ -44,8 +44,8 @@ pub struct RemoveForm {
 #[template(path = "remove_factor.html")]
 pub(super) struct RemovePage {
     pub page: Page,
-    /// The device that goes while another one stays.
-    pub device: Option<Device>,
+    /// The authenticator that goes while another one stays.
+    pub authenticator: Option<Authenticator>,
     /// What is posted of it.
     pub named: String,
     /// Absent where the policy asks for a second factor: nothing can be posted.
@@ -61,19 +61,21 @@ pub async fn show(here: Here, Wanted(query): Wanted<RemoveQuery>) -> Result<Resp
 /// Removes it; then back to what is left.
 pub async fn submit(here: Here, posted: Result<Posted<RemoveForm>, Unposted<RemoveForm>>) -> Result<Response, Refused> {
     let form_posted = posted.map_err(Unposted::into_refused)?.into_inner();
-    let RemoveForm { device, password, code, recovery_code } = form_posted;
+    let RemoveForm { authenticator, password, code, recovery_code } = form_posted;
     let (row, policy, with) = (here.session_row().await?, here.policy(), With::of(recovery_code.as_ref()));
     let (act, proof) = (here.sign_in(&policy), Proof { password, code: Some(given(code, recovery_code)) });
-    let removed = match named(&device)? {
-        Some(id) => act.remove_device(&row, id, &proof).await,
+    let removed = match named(&authenticator)? {
+        Some(id) => act.remove_authenticator(&row, id, &proof).await,
         None => act.switch_off(&row, &proof).await,
     };
     match removed {
         Ok(step) => Ok(next_page(&here, step, own_factor::PAGE)),
         Err(LoginError::Refused) => {
-            form(&here, SHOWN_AGAIN, RemoveQuery { device, with }, here.texts().of("error", "proof")).await
+            form(&here, SHOWN_AGAIN, RemoveQuery { authenticator, with }, here.texts().of("error", "proof")).await
         }
-        Err(LoginError::FactorRequired) => form(&here, StatusCode::FORBIDDEN, RemoveQuery { device, with }, None).await,
+        Err(LoginError::FactorRequired) => {
+            form(&here, StatusCode::FORBIDDEN, RemoveQuery { authenticator, with }, None).await
+        }
         // Gone already: what is left is shown.
         Err(LoginError::NotEnrolled) => Ok(page::see_other(own_factor::PAGE).map(Into::into)),
         // The form was sent twice most of all: the other answer's cookie may be good.
@@ -88,35 +90,35 @@ async fn form(
     query: RemoveQuery,
     error: Option<&'static str>,
 ) -> Result<Response, Refused> {
-    let RemoveQuery { device, with } = query;
+    let RemoveQuery { authenticator, with } = query;
     let (user, t) = (User::clone(&here.signed_in()?.user), here.texts());
-    let devices = here.devices(user.id).await?;
-    let id = named(&device)?;
-    let chosen = devices.iter().find(|own| Some(own.id) == id);
-    if devices.is_empty() || (id.is_some() && chosen.is_none()) {
+    let authenticators = here.authenticators(user.id).await?;
+    let id = named(&authenticator)?;
+    let chosen = authenticators.iter().find(|own| Some(own.id) == id);
+    if authenticators.is_empty() || (id.is_some() && chosen.is_none()) {
         return Ok(page::see_other(own_factor::PAGE).map(Into::into));
     }
-    let stays_on = chosen.is_some() && devices.len() > 1;
+    let stays_on = chosen.is_some() && authenticators.len() > 1;
     let may_go = stays_on || !here.policy().security.second_factor.is_required(&user);
-    let title = if stays_on { t.say("devices.remove-title") } else { t.say("devices.off") };
+    let title = if stays_on { t.say("authenticators.remove-title") } else { t.say("authenticators.off") };
     let page = RemovePage {
         page: here.page(title),
-        device: chosen.filter(|_| stays_on).map(|device| Device::of(device, t)),
-        field: may_go.then(|| field(with, &devices, &device, here)),
-        named: device,
+        authenticator: chosen.filter(|_| stays_on).map(|authenticator| Authenticator::of(authenticator, t)),
+        field: may_go.then(|| field(with, &authenticators, &authenticator, here)),
+        named: authenticator,
         error,
     };
     Ok(page::html(status, &page))
 }
 
-fn field(with: With, devices: &[SecondFactorRow], device: &str, here: &Here) -> FactorField {
-    FactorField::new(with, devices, here.texts(), (PAGE, &[("device", device)]))
+fn field(with: With, authenticators: &[SecondFactorRow], authenticator: &str, here: &Here) -> FactorField {
+    FactorField::new(with, authenticators, here.texts(), (PAGE, &[("authenticator", authenticator)]))
 }
 
-/// The device that is meant: none is all, and what is no id is no device of anybody.
-fn named(device: &str) -> Result<Option<Uuid>, Refused> {
-    if device.is_empty() {
+/// The authenticator that is meant: none is all, and what is no id is no authenticator of anybody.
+fn named(authenticator: &str) -> Result<Option<Uuid>, Refused> {
+    if authenticator.is_empty() {
         return Ok(None);
     }
-    device.parse().map(Some).map_err(|_| Refused::NotFound)
+    authenticator.parse().map(Some).map_err(|_| Refused::NotFound)
 }

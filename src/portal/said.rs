@@ -5,6 +5,7 @@
 
 use super::Language;
 use super::texts::Texts;
+use crate::identity::Level;
 use crate::operation::{Cause, MayNot, State};
 use crate::store::failure::Failure;
 use crate::store::outbox::{Channel, OutboxState};
@@ -28,6 +29,11 @@ pub(super) fn reason(state: State, reason: &str, t: Texts) -> String {
 /// Why somebody may not do what they asked for, and what to do instead.
 pub(super) fn may_not(why: MayNot, t: Texts) -> &'static str {
     t.of("may-not", why.as_str()).unwrap_or(why.as_str())
+}
+
+/// How surely a session is its user's.
+pub(super) fn level(level: Level, t: Texts) -> &'static str {
+    t.of("level", level.as_str()).unwrap_or(level.as_str())
 }
 
 /// By which channel somebody is told.
@@ -66,6 +72,7 @@ mod tests {
             ("reason", Cause::ALL.iter().map(|word| word.as_str()).collect()),
             ("may-not", MayNot::ALL.iter().map(|word| word.as_str()).collect()),
             ("password-missing", Class::ALL.iter().map(|word| word.as_str()).collect()),
+            ("level", Level::ALL.iter().map(|word| word.as_str()).collect()),
             ("channel", Channel::ALL.iter().map(|word| word.as_str()).collect()),
             ("notice-state", OutboxState::ALL.iter().map(|word| word.as_str()).collect()),
             ("notice-error", Failure::ALL.iter().map(|word| word.as_str()).collect()),

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use uuid::Uuid;
 
 use super::account::{AccountPage, Factor};
 use super::answer::AnswerPage;
+use super::devices::{DeviceCard, DevicesPage};
 use super::enrol::EnrolPage;
 use super::factor_field::{FactorField, With};
 use super::front::FrontPage;
@@ -17,7 +19,7 @@ use super::logout::LogoutPage;
 use super::not_kept::NotKeptPage;
 use super::operation::{Fault, OperationPage};
 use super::operations::{Line, OperationsPage};
-use super::own_factor::{Device, DevicesPage, SecondFactorPage};
+use super::own_factor::{Authenticator, AuthenticatorsPage, SecondFactorPage};
 use super::own_password::{self, OwnPasswordPage};
 use super::page::Page;
 use super::password::{NewPasswordPage, Rule, faults_in_words};
@@ -26,13 +28,14 @@ use super::recovery_codes::{RecoveryPage, ShownPage, warning};
 use super::refuse::shown;
 use super::remove_factor::RemovePage;
 use super::second_factor::CodePage;
-use super::show::Moment;
+use super::sessions::{SessionCard, SessionsPage};
+use super::show::{Moment, lasting};
 use super::texts::Texts;
 use super::wait::WaitPage;
 use super::{Language, Refused, Visit};
 use crate::account::PasswordFault;
 use crate::account::password::rules::Class;
-use crate::identity::{Amr, Right, SessionId, SignedIn, User, UserId, UserState};
+use crate::identity::{Amr, DeviceId, Level, Right, SessionId, SignedIn, User, UserId, UserState};
 use crate::operation::view::{Body, NoticeState, Piece};
 use crate::operation::{MayNot, Part, State, View};
 use crate::policy::load::{self, check};
@@ -218,6 +221,8 @@ fn sign_in_pages(language: Language, pages: &mut Pages) {
         return_to: "/admin/customers/42".into(),
         notice: if notice { t.of("notice", "signed-out") } else { None },
         error: if error { t.of("error", "sign-in") } else { None },
+        remember: Some(t.say_with("login.remember", &[("time", &lasting(Duration::from_hours(720), t))])),
+        ticked: error,
     };
     put(pages, "login", &login(false, false));
     put(pages, "login-refused", &login(true, false));
@@ -310,6 +315,10 @@ fn account_pages(language: Language, pages: &mut Pages) {
     };
     put(pages, "account", &account);
     put(pages, "own-password", &own_password(page(t.say("password.own-title")), t));
+    put(pages, "sessions", &sessions(page(t.say("sessions.title")), t));
+    let notice = t.of("notice", "device-forgotten");
+    put(pages, "devices", &devices(page(t.say("devices.title")), notice, t));
+    put(pages, "devices-none", &DevicesPage { page: page(t.say("devices.title")), cards: vec![], notice: None });
     let offered = SecondFactorPage {
         page: page(t.say("account.second-factor")),
         hidden: false,
@@ -318,10 +327,10 @@ fn account_pages(language: Language, pages: &mut Pages) {
         error: t.of("error", "password"),
     };
     put(pages, "account-second-factor", &offered);
-    let (asked, title) = (Some(field(With::Code, t)), t.say("devices.add"));
+    let (asked, title) = (Some(field(With::Code, t)), t.say("authenticators.add"));
     let add =
         SecondFactorPage { page: page(title), hidden: false, field: asked, return_to: String::new(), error: None };
-    put(pages, "account-second-device", &add);
+    put(pages, "account-second-authenticator", &add);
     let proof = ProofPage {
         page: page(t.say("reauthenticate.title")),
         username: "val".into(),
@@ -338,20 +347,23 @@ fn account_pages(language: Language, pages: &mut Pages) {
 }
 
 fn own_factor_pages(page: &dyn Fn(&'static str) -> Page, t: Texts, pages: &mut Pages) {
-    let device = |id: &str| Device { id: id.into(), added: Moment::of(NOW, t), used: Moment::of(NOW, t) };
+    let authenticator = |id: &str| Authenticator { id: id.into(), added: Moment::of(NOW, t), used: Moment::of(NOW, t) };
     let left = |n| t.say_with("recovery.left", &[("left", n)]);
-    for (name, count, may_go) in [("devices", 2, true), ("devices-required", 1, false)] {
-        let devices = ["one", "other"].iter().take(count).map(|id| device(id)).collect();
+    for (name, count, may_go) in [("authenticators", 2, true), ("authenticators-required", 1, false)] {
+        let authenticators = ["one", "other"].iter().take(count).map(|id| authenticator(id)).collect();
         let (page, left) = (page(t.say("account.second-factor")), left("1"));
-        let page = DevicesPage { page, devices, may_add: count < 2, may_go, left, warning: warning(1, t) };
+        let warning = warning(1, t);
+        let page = AuthenticatorsPage { page, authenticators, may_add: count < 2, may_go, left, warning };
         put(pages, name, &page);
     }
-    for (name, chosen, may_go) in
-        [("remove-device", Some(device("one")), true), ("remove-all", None, true), ("remove-all-required", None, false)]
-    {
+    for (name, chosen, may_go) in [
+        ("remove-one", Some(authenticator("one")), true),
+        ("remove-all", None, true),
+        ("remove-all-required", None, false),
+    ] {
         let field = may_go.then(|| field(With::Recovery, t));
-        let (page, error) = (page(t.say("devices.off")), t.of("error", "proof"));
-        put(pages, name, &RemovePage { page, device: chosen, named: "one".into(), field, error });
+        let (page, error) = (page(t.say("authenticators.off")), t.of("error", "proof"));
+        put(pages, name, &RemovePage { page, authenticator: chosen, named: "one".into(), field, error });
     }
     for (name, on) in [("recovery-codes", true), ("recovery-codes-none", false)] {
         let field = on.then(|| field(With::Code, t));
@@ -362,6 +374,45 @@ fn own_factor_pages(page: &dyn Fn(&'static str) -> Page, t: Texts, pages: &mut P
     }
     let codes = (0..8).map(|n| format!("K7QF{n}-2M9XA")).collect();
     put(pages, "recovery-shown", &ShownPage { page: page(t.say("recovery.shown")), codes, onward: "/app/".into() });
+}
+
+/// This session, and one of a browser that says odd things of itself.
+fn sessions(page: Page, t: Texts) -> SessionsPage {
+    let firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:135.0) Gecko/20100101 Firefox/135.0";
+    let this = SessionCard {
+        id: SessionId(Uuid::from_u128(7)),
+        is_this: true,
+        browser: super::sessions::browser_in_words(firefox, t),
+        level: super::said::level(Level::TwoFactors, t),
+        is_remembered: true,
+        address: "192.0.2.17".into(),
+        since: Moment::of(NOW, t),
+        seen: Moment::of(NOW, t),
+    };
+    let other = SessionCard {
+        id: SessionId(Uuid::from_u128(8)),
+        is_this: false,
+        browser: super::sessions::browser_in_words("<script>alert(1)</script>", t),
+        level: super::said::level(Level::Remembered, t),
+        is_remembered: false,
+        address: "2001:db8:1234:5678:9abc:def0:1234:5678".into(),
+        since: Moment::of(NOW, t),
+        seen: Moment::of(NOW, t),
+    };
+    SessionsPage { page, cards: vec![this, other], notice: None }
+}
+
+fn devices(page: Page, notice: Option<&'static str>, t: Texts) -> DevicesPage {
+    let card = |id, is_this| DeviceCard {
+        id: DeviceId(Uuid::from_u128(id)),
+        is_this,
+        browser: "Safari, iPhone".into(),
+        address: "192.0.2.17".into(),
+        since: Moment::of(NOW, t),
+        seen: Moment::of(NOW, t),
+        until: Moment::of(NOW, t),
+    };
+    DevicesPage { page, cards: vec![card(9, true), card(10, false)], notice }
 }
 
 fn operation_pages(language: Language, pages: &mut Pages) {

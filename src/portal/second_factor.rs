@@ -5,17 +5,17 @@
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
-use http::header::SET_COOKIE;
 use serde::Deserialize;
 
+use super::Refused;
 use super::factor_field::{FactorField, With, given, nothing};
 use super::forgery::{Posted, Unposted};
 use super::here::{Here, Wanted};
 use super::login::{SHOWN_AGAIN, begin_again, next_page};
+use super::logout::without_cookies;
 use super::page::{self, Page};
 use super::recovery_codes::on_the_way_to;
 use super::return_to::{or_front, with_return};
-use super::{Refused, cookies};
 use crate::account::recovery;
 use crate::secret::SecretText;
 use crate::session::{LoginError, Presented, Step};
@@ -89,7 +89,8 @@ pub async fn submit(here: Here, posted: Result<Posted<FactorForm>, Unposted<Fact
     }
 }
 
-/// `Cancel`: the sign-in on its way ends, and another can begin.
+/// `Cancel`: the sign-in on its way ends, and another can begin. One that a remembered browser began takes its device
+/// along: whoever cancels is somebody else, or wants to be.
 pub async fn cancel(
     here: Here,
     posted: Result<Posted<ReturnQuery>, Unposted<ReturnQuery>>,
@@ -99,8 +100,7 @@ pub async fn cancel(
         return elsewhere(&here, return_to);
     };
     here.portal.login.cancel(token, &here.origin()).await?;
-    let response = page::see_other(&with_return("/secure/login", &return_to));
-    Ok(page::with(response, SET_COOKIE, cookies::no_session(&here.visit)).map(Into::into))
+    Ok(without_cookies(&here, page::see_other(&with_return("/secure/login", &return_to))))
 }
 
 /// The address of `Cancel`, opened: nothing ends by that.
@@ -119,7 +119,9 @@ pub fn elsewhere(here: &Here, return_to: String) -> Result<Response, Refused> {
 /// On to the next step; by way of the recovery codes, when they are running out.
 async fn arrived(here: &Here, step: Step, with: With, return_to: &str) -> Response {
     let warned = match &step {
-        Step::SignedIn(_, me) if with == With::Recovery => here.recovery_codes_left(me.user.id).await,
+        Step::SignedIn(_, me) | Step::Remembered(_, me, _) if with == With::Recovery => {
+            here.recovery_codes_left(me.user.id).await
+        }
         _ => return next_page(here, step, return_to),
     };
     // Whoever is in stays in, whether or not the store answers to this.
@@ -136,8 +138,8 @@ async fn form(
     error: Option<&'static str>,
 ) -> Result<Response, Refused> {
     let TabQuery { with, return_to } = query;
-    let devices = here.devices(row.user).await?;
-    let field = FactorField::new(with, &devices, here.texts(), (PAGE, &[("return_to", &return_to)])).first();
+    let authenticators = here.authenticators(row.user).await?;
+    let field = FactorField::new(with, &authenticators, here.texts(), (PAGE, &[("return_to", &return_to)])).first();
     let page = here.page(here.texts().say("second-factor.title"));
     let status = if error.is_some() { SHOWN_AGAIN } else { StatusCode::OK };
     Ok(page::html(status, &CodePage { page, field, return_to, error }))

@@ -72,6 +72,20 @@ pub fn span(length: Duration) -> String {
     }
 }
 
+/// `30 days`, `12 hours`, in people's words; what is neither whole days nor hours as [`span`] says it.
+pub fn lasting(length: Duration, texts: Texts) -> String {
+    const HOUR: u64 = 3600;
+    const DAY: u64 = 24 * HOUR;
+    let whole = |unit: u64| length.as_secs().is_multiple_of(unit).then_some(length.as_secs() / unit);
+    match (whole(DAY), whole(HOUR)) {
+        (Some(1), _) => texts.say("time.day").to_owned(),
+        (Some(days @ 2..), _) => texts.say_with("time.days", &[("n", &days.to_string())]),
+        (_, Some(1)) => texts.say("time.hour").to_owned(),
+        (_, Some(hours @ 2..)) => texts.say_with("time.hours", &[("n", &hours.to_string())]),
+        _ => span(length),
+    }
+}
+
 /// `512 bytes`, `1.5 KiB`, `1 MiB`; in French `512 octets`, `1,5 Kio`, `1 Mio`.
 pub fn size(bytes: usize, texts: Texts) -> String {
     let (unit, scale) = match bytes {
@@ -131,6 +145,10 @@ mod tests {
         assert_eq!(span(Duration::from_secs(45)), "45\u{a0}s");
         assert_eq!(span(Duration::from_secs(899)), "14\u{a0}min");
         assert_eq!(span(Duration::from_mins(65)), "1\u{a0}h\u{a0}05\u{a0}min");
+        assert_eq!(lasting(Duration::from_hours(720), EN), "30 days");
+        assert_eq!(lasting(Duration::from_hours(24), FR), "1 jour");
+        assert_eq!(lasting(Duration::from_hours(36), FR), "36 heures");
+        assert_eq!(lasting(Duration::from_mins(90), EN), "1\u{a0}h\u{a0}30\u{a0}min");
         assert_eq!(size(1536, EN), "1.5\u{a0}KiB");
         assert_eq!(size(1536, FR), "1,5\u{a0}Kio");
         assert_eq!(size(1_048_576, EN), "1\u{a0}MiB");

@@ -2,13 +2,15 @@
 //!
 //! A *secret* is what a person or browser holds; a *digest* is what the store keeps of it. They are different types, and
 //! no way leads back. `Debug` prints neither. What people and browsers hold is here with its digest ([`SessionToken`],
-//! [`OperationToken`], [`RecoveryCode`]); what must be read again is *sealed* by the [`Keyring`].
+//! [`BrowserToken`], [`RememberToken`], [`OperationToken`], [`RecoveryCode`]); what must be read again is *sealed* by the
+//! [`Keyring`].
 
 mod browser;
 mod crockford;
 mod operation;
 mod random;
 mod recovery;
+mod remember;
 mod seal;
 mod session;
 
@@ -21,6 +23,7 @@ pub use browser::{BrowserDigest, BrowserToken};
 pub use operation::{OperationToken, OperationTokenDigest};
 pub use random::{Random, SystemRandom, random_bytes, random_digits};
 pub use recovery::{RecoveryCode, RecoveryDigest};
+pub use remember::{RememberDigest, RememberToken};
 pub use seal::{DoesNotOpen, Keyring, Place, Purpose, Sealed};
 pub use session::{SessionDigest, SessionToken};
 

@@ -45,6 +45,8 @@ pub enum Purpose {
     Phone,
     /// Names that belong to nobody, as they are counted by the lockout and shown in the audit trail.
     UnknownName,
+    /// The values by which a browser is remembered.
+    RememberedDevice,
     /// Tickets for kept answers.
     AnswerTicket,
     /// Digests of recovery codes.
@@ -117,6 +119,7 @@ impl Purpose {
             Self::AuditChain => b"vantail audit chain",
             Self::Phone => b"vantail phone",
             Self::UnknownName => b"vantail unknown name",
+            Self::RememberedDevice => b"vantail remembered device",
             Self::AnswerTicket => b"vantail answer ticket",
             Self::RecoveryCode => b"vantail recovery code",
             Self::ResumeTicket => b"vantail resume ticket",

@@ -17,12 +17,14 @@ mod factor;
 mod own_factor;
 mod password;
 mod progress;
+pub mod remembered;
 
 use std::sync::Arc;
 
 pub use self::act::Act;
-pub use self::factor::MOST_DEVICES;
+pub use self::factor::MOST_AUTHENTICATORS;
 pub use self::password::Forced;
+pub use self::remembered::{Remember, Return, still_remembered};
 use crate::account::recovery::RecoveryCodes;
 use crate::account::strangers::{Strangers, TooMany};
 use crate::account::totp::Unusable;
@@ -31,7 +33,7 @@ use crate::audit::Origin;
 use crate::identity::SignedIn;
 use crate::notify::Notices;
 use crate::policy::Security;
-use crate::secret::{BrowserToken, SecretText, SessionToken};
+use crate::secret::{BrowserToken, DoesNotOpen, RememberToken, SecretText, SessionToken};
 use crate::session::Sessions;
 use crate::store::StoreError;
 use crate::store::sessions::Stage;
@@ -57,6 +59,8 @@ pub enum Step {
     ChangePassword(SessionToken),
     /// In.
     SignedIn(SessionToken, Arc<SignedIn>),
+    /// In, and the browser is remembered from now on.
+    Remembered(SessionToken, Arc<SignedIn>, Remember),
 }
 
 /// A step that left its owner with new recovery codes: shown now, or never.
@@ -112,6 +116,9 @@ pub enum LoginError {
     /// A stored second factor cannot be used.
     #[error(transparent)]
     Factor(#[from] Unusable),
+    /// The session of a return, kept for those who join it, does not open.
+    #[error("the session that a remembered browser got: {0}")]
+    Returned(#[from] DoesNotOpen),
 }
 
 /// What is given to prove it again.
@@ -141,6 +148,8 @@ pub struct Browser {
     pub presented: Option<SessionToken>,
     /// What it may be known by.
     pub token: Option<BrowserToken>,
+    /// Whatever it was remembered by before: forgotten by a sign-in.
+    pub remember: Option<RememberToken>,
 }
 
 // === impl Login ===
@@ -148,10 +157,10 @@ pub struct Browser {
 impl Login {
     /// What `browser` may do next to sign in, by the rules of `security`.
     pub fn act<'a>(&'a self, security: &'a Security, browser: Browser, origin: Origin) -> Act<'a> {
-        Act { login: self, security, browser, origin }
+        Act { login: self, security, browser, origin, wish: false }
     }
 
-    /// Ends the session.
+    /// Ends the session, and with it the device it belongs to.
     pub async fn sign_out(&self, token: &SessionToken, origin: &Origin) -> Result<(), LoginError> {
         let Some(row) = self.sessions.row(token).await? else { return Ok(()) };
         progress::end(self, &row, "signed out", origin).await?;

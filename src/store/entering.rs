@@ -2,6 +2,9 @@
 //!
 //! * The **epoch** is the user's as it was read before anything was proven. Whoever raised it since (a reset, a lost right)
 //!   has taken away what the proof was worth: nothing is stored.
+//! * A **device** is made by the session that goes live, never before; and a device's **value** begins a session by being
+//!   replaced: of however many who present it, one begins one.
+//!
 //! * **Room** is a limit on a user's live sessions. The oldest end for the one that enters, and the trail says so.
 //!
 //! * A temporary password is **spent** by the session it begins: it begins one, of however many that are tried at once.
@@ -17,6 +20,7 @@
 
 use super::audit::NewEvent;
 use super::changes::Change;
+use super::devices::DeviceRow;
 use super::lockouts::Settled;
 use super::outbox::NewOutbox;
 use super::second_factors::{Code, FactorChange};
@@ -24,7 +28,7 @@ use super::sessions::{SessionRow, Stage, ids};
 use super::sql::Tx;
 use super::{Store, StoreError};
 use crate::identity::{SessionId, UserId};
-use crate::secret::{BrowserDigest, SessionDigest};
+use crate::secret::{BrowserDigest, RememberDigest, SessionDigest};
 use crate::time::Timestamp;
 
 /// A limit on a user's live sessions.
@@ -57,6 +61,8 @@ pub struct Entry<'a> {
     pub signed_in_at: Option<Timestamp>,
     /// The browser it is in: known from now on, when everything was proven in it.
     pub browser: Option<BrowserDigest>,
+    /// The device that is made with it.
+    pub device: Option<DeviceRow>,
 }
 
 /// Whether a session entered.
@@ -103,6 +109,30 @@ impl Store {
         let Some(was) = tx.take_place(old, entry).await? else { return Ok(Entered::Overtaken) };
         tx.enter(entry, (vec![Change::Session(was)], Vec::new()), events).await
     }
+
+    /// Stores a session that a device opens: `device` as it is from now on, with another value in the place of the one that
+    /// digests to `old`. The device's earlier sessions end, `ended` tells of each. Overtaken: the value was replaced by
+    /// another, or the device is gone, or the epoch was raised.
+    ///
+    /// That a second factor is enrolled keeps nobody out: such a session never counts for more than the first.
+    pub async fn begin_by_device(
+        &self,
+        old: RememberDigest,
+        device: &DeviceRow,
+        entry: &Entry<'_>,
+        ended: &NewEvent,
+        events: &[NewEvent],
+    ) -> Result<Entered, StoreError> {
+        let mut tx = self.begin().await?;
+        if !tx.hold_user_at(entry.session.user, entry.epoch).await?
+            || !tx.rotate_value(old, device, entry.epoch).await?
+        {
+            return Ok(Entered::Overtaken);
+        }
+        let earlier = tx.end_sessions_of_device(device.id).await?;
+        let told = earlier.iter().map(|session| ended.clone().on(session.to_string())).collect();
+        tx.enter(entry, (earlier.into_iter().map(Change::Session).collect(), told), events).await
+    }
 }
 
 // === impl Entry ===
@@ -111,15 +141,17 @@ impl<'a> Entry<'a> {
     /// `session` with nothing beside it.
     pub fn of(session: &'a SessionRow, epoch: i64) -> Self {
         let (room, code, change, tries, signed_in_at, browser) = (None, None, None, None, None, None);
-        Self { session, epoch, room, code, change, outbox: &[], tries, signed_in_at, browser }
+        Self { session, epoch, room, code, change, outbox: &[], tries, signed_in_at, browser, device: None }
     }
 }
 
 impl Entry<'_> {
-    /// Everything was proven in it just now, or it alone stays of all the user's sessions.
+    /// Everything was proven in it just now, or it alone stays of all the user's sessions. A device that opens one proves
+    /// nothing.
     fn makes_its_browser_known(&self) -> bool {
         let session = self.session;
-        session.stage == Stage::Live && (session.auth_time >= session.last_seen || self.changes_factors())
+        let is_proven_now = session.proven_at().is_some_and(|at| at >= session.last_seen);
+        session.stage == Stage::Live && (is_proven_now || self.changes_factors())
     }
 
     fn changes_factors(&self) -> bool {
@@ -196,6 +228,9 @@ impl Tx<'_> {
         if entry.changes_factors() {
             marks.extend(self.end_sessions(entry.session.user, None).await?);
             marks.push(Change::User(entry.session.user));
+        }
+        if let Some(device) = &entry.device {
+            self.put_device(device).await?;
         }
         self.put_session(entry.session).await?;
         if entry.session.stage == Stage::Live {

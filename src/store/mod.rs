@@ -16,6 +16,7 @@ mod chain;
 pub mod changes;
 mod confirm;
 pub mod detours;
+pub mod devices;
 mod engine;
 pub mod entering;
 mod error;

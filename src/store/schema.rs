@@ -13,13 +13,14 @@ use super::{Open, StoreError};
 use crate::secret::{Keyring, Purpose, SystemRandom, random_bytes};
 
 /// Every schema change ever, in order; the first makes version 1.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001_begin.sql"),
     include_str!("migrations/0002_spent_passwords.sql"),
     include_str!("migrations/0003_earlier_passwords.sql"),
     include_str!("migrations/0004_recovery_codes.sql"),
     include_str!("migrations/0005_detours.sql"),
     include_str!("migrations/0006_known_browsers.sql"),
+    include_str!("migrations/0007_devices.sql"),
 ];
 
 /// The newest schema version this program knows.

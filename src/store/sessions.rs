@@ -6,7 +6,7 @@ use super::audit::NewEvent;
 use super::changes::Change;
 use super::sql::{Row, Tx, without_nul};
 use super::{Store, StoreError};
-use crate::identity::{Amr, SessionId, UserId, UserState};
+use crate::identity::{Amr, DeviceId, Level, SessionId, UserId, UserState};
 use crate::secret::SessionDigest;
 use crate::time::Timestamp;
 use crate::words::UnknownWord;
@@ -23,6 +23,17 @@ words! {
         /// Signed in.
         Live = "live",
     }
+}
+
+/// What a session has to do with its browser's being remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// Nothing.
+    None,
+    /// Its user wishes it: the device is made when the sign-in is whole, and not before.
+    Wished,
+    /// It belongs to this device: made with it, or opened by it. They end together.
+    Of(DeviceId),
 }
 
 /// A session as stored.
@@ -48,6 +59,8 @@ pub struct SessionRow {
     pub last_seen: Timestamp,
     /// Ends then, whatever happens.
     pub expires_at: Timestamp,
+    /// Whether its browser is remembered.
+    pub memory: Memory,
     /// From where it was made.
     pub address: Option<IpAddr>,
     /// The browser's own words, cut to 200 characters.
@@ -61,7 +74,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT digest, id, user_id, stage, amr, auth_time, second_factor_at, created_at, last_seen, expires_at, ",
-            "address, user_agent FROM sessions ",
+            "device_id, remember, address, user_agent FROM sessions ",
             $rest
         )
     };
@@ -93,17 +106,22 @@ impl Store {
         self.rows(query).await?.iter().map(SessionRow::read).collect()
     }
 
-    /// Ends one; false when it was gone. Writes a change mark.
+    /// Ends one, with its device and what else that opened; false when it was gone. Writes change marks.
     pub async fn end_session(&self, id: SessionId, events: &[NewEvent]) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
+        let device = tx.forget_device_of(id).await?;
         if tx.execute(sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id.to_string())).await? == 0 {
             return Ok(false);
         }
-        tx.commit(events, &[Change::Session(id)]).await?;
+        let mut marks = vec![Change::Session(id)];
+        if let Some(device) = device {
+            marks.extend(tx.end_sessions_of_device(device).await?.into_iter().map(Change::Session));
+        }
+        tx.commit(events, &marks).await?;
         Ok(true)
     }
 
-    /// Ends a user's, all but `keep`; how many.
+    /// Ends a user's, all but `keep`, and forgets their devices, all but the one `keep` belongs to; how many ended.
     pub async fn end_sessions_of(
         &self,
         user: UserId,
@@ -140,6 +158,7 @@ impl Store {
         idle_since: Option<Timestamp>,
     ) -> Result<Vec<SessionId>, StoreError> {
         let mut tx = self.begin().await?;
+        tx.keep_last_use(now, idle_since).await?;
         let dead = sqlx::query("DELETE FROM sessions WHERE expires_at <= $1 OR last_seen < $2 RETURNING id")
             .bind(now.as_millis())
             .bind(idle_since.map(Timestamp::as_millis));
@@ -170,12 +189,14 @@ impl Tx<'_> {
         Ok(self.execute(hold).await? > 0)
     }
 
-    /// Ends a user's sessions, all but `keep`: the marks to write. With all of them end the browsers known to the user.
+    /// Ends a user's sessions, all but `keep`: the marks to write. Forgets their devices, all but the one `keep` belongs to:
+    /// what ends every session leaves no way back without a password. With all of them end the browsers known to the user.
     pub(super) async fn end_sessions(
         &mut self,
         user: UserId,
         keep: Option<SessionId>,
     ) -> Result<Vec<Change>, StoreError> {
+        self.forget_devices(user, keep).await?;
         if keep.is_none() {
             self.forget_browsers(user).await?;
         }
@@ -185,11 +206,26 @@ impl Tx<'_> {
         Ok(ids(&self.rows(end).await?)?.into_iter().map(Change::Session).collect())
     }
 
+    /// Holds the row of a session's user, and forgets the session's device: which it was.
+    async fn forget_device_of(&mut self, session: SessionId) -> Result<Option<DeviceId>, StoreError> {
+        let hold =
+            sqlx::query("UPDATE users SET epoch = epoch WHERE id = (SELECT user_id FROM sessions WHERE id = $1)");
+        self.execute(hold.bind(session.to_string())).await?;
+        let find = sqlx::query("SELECT device_id FROM sessions WHERE id = $1").bind(session.to_string());
+        let Some(device) = self.row(find).await?.map(|row| row.maybe_word("device_id")).transpose()?.flatten() else {
+            return Ok(None);
+        };
+        let device: DeviceId = device;
+        self.execute(sqlx::query("DELETE FROM devices WHERE id = $1").bind(device.to_string())).await?;
+        Ok(Some(device))
+    }
+
     pub(super) async fn put_session(&mut self, row: &SessionRow) -> Result<(), StoreError> {
         let amr: Vec<&str> = row.amr.iter().map(|amr| amr.as_str()).collect();
         let insert = sqlx::query(
             "INSERT INTO sessions (digest, id, user_id, stage, amr, auth_time, second_factor_at, created_at, last_seen, \
-             expires_at, address, user_agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+             expires_at, device_id, remember, address, user_agent) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         )
         .bind(row.digest.as_bytes().to_vec())
         .bind(row.id.to_string())
@@ -201,19 +237,76 @@ impl Tx<'_> {
         .bind(row.created_at.as_millis())
         .bind(row.last_seen.as_millis())
         .bind(row.expires_at.as_millis())
+        .bind(row.memory.device().map(|device| device.to_string()))
+        .bind(i64::from(row.memory == Memory::Wished))
         .bind(row.address.map(|address| address.to_string()))
-        .bind(without_nul(&row.user_agent).chars().take(USER_AGENT).collect::<String>());
+        .bind(kept_user_agent(&row.user_agent));
         self.execute(insert).await.map(drop)
     }
+}
+
+/// A browser's own words as they are kept: text for either engine, and not long.
+pub fn kept_user_agent(said: &str) -> String {
+    without_nul(said).chars().take(USER_AGENT).collect()
 }
 
 pub(super) fn ids(rows: &[Row]) -> Result<Vec<SessionId>, StoreError> {
     rows.iter().map(|row| row.uuid("id").map(SessionId)).collect()
 }
 
+// === impl Memory ===
+
+impl Memory {
+    /// The device, when there is one.
+    pub fn device(self) -> Option<DeviceId> {
+        match self {
+            Self::Of(device) => Some(device),
+            Self::None | Self::Wished => None,
+        }
+    }
+
+    /// The same when every device is forgotten. A wish stays.
+    pub fn without_device(self) -> Self {
+        match self {
+            Self::Of(_) => Self::None,
+            Self::None | Self::Wished => self,
+        }
+    }
+
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(match row.maybe_word("device_id")? {
+            Some(device) => Self::Of(device),
+            None if row.flag("remember")? => Self::Wished,
+            None => Self::None,
+        })
+    }
+}
+
 // === impl SessionRow ===
 
 impl SessionRow {
+    /// How surely it is its user's.
+    pub fn level(&self) -> Level {
+        Level::of(&self.amr, self.second_factor_at)
+    }
+
+    /// Whether a remembered device opened it, and nobody has signed in from the start in it since.
+    pub fn is_remembered(&self) -> bool {
+        self.amr.contains(&Amr::Rmb)
+    }
+
+    /// When somebody signed in from the start in it: see [`SignedIn::proven_at`](crate::identity::SignedIn::proven_at).
+    pub fn proven_at(&self) -> Option<Timestamp> {
+        (!self.is_remembered()).then_some(self.auth_time)
+    }
+
+    /// Whether it is signed in and neither past its end nor unused since `idle_since`.
+    pub fn is_live(&self, now: Timestamp, idle_since: Option<Timestamp>) -> bool {
+        self.stage == Stage::Live
+            && now < self.expires_at
+            && idle_since.is_none_or(|idle_since| self.last_seen > idle_since)
+    }
+
     fn read(row: &Row) -> Result<Self, StoreError> {
         let digest: Vec<u8> = row.get("digest")?;
         let amr: String = row.get("amr")?;
@@ -229,6 +322,7 @@ impl SessionRow {
             created_at: row.time("created_at")?,
             last_seen: row.time("last_seen")?,
             expires_at: row.time("expires_at")?,
+            memory: Memory::read(row)?,
             address: row.maybe_word("address")?,
             user_agent: row.get("user_agent")?,
         })

@@ -8,6 +8,7 @@ mod keys;
 mod lockout;
 mod passwords;
 mod recovery;
+mod remembered;
 mod second_factor;
 mod sessions;
 mod signing_in;

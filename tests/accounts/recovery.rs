@@ -1,4 +1,4 @@
-//! Recovery codes, several devices, and switching a second factor off: MFA-1, MFA-3, AUTH-6.
+//! Recovery codes, several authenticators, and switching a second factor off: MFA-1, MFA-3, AUTH-6.
 
 use std::sync::Arc;
 
@@ -29,13 +29,13 @@ async fn switch_off(world: &World, token: &SessionToken, proof: &Proof) -> Resul
     world.act().switch_off(&row, proof).await
 }
 
-async fn device(world: &World, name: &str) -> Uuid {
+async fn authenticator(world: &World, name: &str) -> Uuid {
     let user = world.store.user_by_login(name).await.unwrap().unwrap().user.id;
     world.store.second_factors(user).await.unwrap().last().unwrap().id
 }
 
 #[tokio::test]
-async fn recovery_codes_come_with_the_first_device_and_are_kept_as_digests_alone() {
+async fn recovery_codes_come_with_the_first_authenticator_and_are_kept_as_digests_alone() {
     let world = World::new().await;
     let alice = world.user_with_factor("alice").await;
     let codes = world.recovery_codes();
@@ -66,7 +66,10 @@ async fn a_recovery_code_opens_a_sign_in_once_in_any_spelling_and_its_owner_is_t
     let pending = world.pending("alice").await;
     assert!(is_refused(&world.try_recovery(&pending, &code).await), "it worked twice");
     assert!(is_refused(&world.try_recovery(&pending, "").await));
-    assert!(is_refused(&world.try_code(&pending, &world.recovery_codes()[0]).await), "it is no code of a device");
+    assert!(
+        is_refused(&world.try_code(&pending, &world.recovery_codes()[0]).await),
+        "it is no code of an authenticator"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,13 +143,13 @@ async fn auth_6_second_factor_removal_shares_the_counter() {
     let world = World::new().await;
     let token = in_with_factor(&world, "alice").await;
     let alice = world.store.user_by_login("alice").await.unwrap().unwrap().user.id;
-    let (id, code) = (device(&world, "alice").await, world.code());
+    let (id, code) = (authenticator(&world, "alice").await, world.code());
     let guesses = [proof("wrong", Some(&code)), proof(PASSWORD, Some(&world.wrong_code())), proof(PASSWORD, None)];
     for guess in &guesses {
         assert!(is_refused(&switch_off(&world, &token, guess).await));
     }
     let row = world.row(&token).await;
-    assert!(is_refused(&world.act().remove_device(&row, id, &with_recovery("00000-00000")).await));
+    assert!(is_refused(&world.act().remove_authenticator(&row, id, &with_recovery("00000-00000")).await));
     assert_eq!(world.tries(alice).await, 4);
     assert!(is_refused(&world.act().renew_recovery_codes(&row, &guesses[0]).await));
     let before = world.computed();
@@ -182,16 +185,16 @@ async fn switching_off_ends_the_other_sessions_lowers_this_one_and_is_told() {
 }
 
 #[tokio::test]
-async fn whoever_must_have_a_second_factor_keeps_the_last_device_and_may_change_it() {
+async fn whoever_must_have_a_second_factor_keeps_the_last_authenticator_and_may_change_it() {
     let world = World::new().await;
     world.user_with("val", &[Right::TokenValidator], Some(PASSWORD)).await;
     let Ok(Step::Enrol(token)) = world.try_password("val", PASSWORD).await else { panic!("not asked to enrol") };
     let token = world.enrol(&token).await;
-    let first = device(&world, "val").await;
+    let first = authenticator(&world, "val").await;
     let row = world.row(&token).await;
     for refused in [
         world.act().switch_off(&row, &proof("wrong", None)).await,
-        world.act().remove_device(&row, first, &proof("wrong", None)).await,
+        world.act().remove_authenticator(&row, first, &proof("wrong", None)).await,
     ] {
         assert!(matches!(refused, Err(LoginError::FactorRequired)), "{refused:?}");
     }
@@ -202,7 +205,7 @@ async fn whoever_must_have_a_second_factor_keeps_the_last_device_and_may_change_
     world.wait(60);
     let row = world.row(&token).await;
     // The authenticator of the tests is the second one now.
-    let removed = world.act().remove_device(&row, first, &proof(PASSWORD, Some(&world.code()))).await.unwrap();
+    let removed = world.act().remove_authenticator(&row, first, &proof(PASSWORD, Some(&world.code()))).await.unwrap();
     assert_eq!(world.store.second_factors(val).await.unwrap().len(), 1);
     assert_eq!(world.store.recovery_codes_left(val).await.unwrap(), 8);
     let Step::SignedIn(_, me) = removed else { panic!("not in") };
@@ -211,7 +214,7 @@ async fn whoever_must_have_a_second_factor_keeps_the_last_device_and_may_change_
 }
 
 #[tokio::test]
-async fn a_second_device_needs_a_fresh_code_of_the_first_and_there_is_no_third() {
+async fn a_second_authenticator_needs_a_fresh_code_of_the_first_and_there_is_no_third() {
     let world = World::new().await;
     let token = in_with_factor(&world, "alice").await;
     world.wait(599);
@@ -227,7 +230,7 @@ async fn a_second_device_needs_a_fresh_code_of_the_first_and_there_is_no_third()
     assert!(matches!(world.act().enrolment(&row, "gate").await, Err(LoginError::AlreadyEnrolled)));
     world.wait(60);
     let pending = world.pending("alice").await;
-    assert!(world.try_code(&pending, &world.code()).await.is_ok(), "the second device opens nothing");
+    assert!(world.try_code(&pending, &world.code()).await.is_ok(), "the second authenticator opens nothing");
     let pending = world.pending("alice").await;
     assert!(world.try_recovery(&pending, &codes[0]).await.is_ok());
 }
@@ -283,7 +286,7 @@ async fn whoever_is_not_offered_a_second_factor_enrols_none() {
 async fn a_seed_moved_to_another_row_or_user_does_not_open_and_is_no_wrong_code() {
     let world = World::new().await;
     world.user_with_factor("bob").await;
-    let bobs = device(&world, "bob").await;
+    let bobs = authenticator(&world, "bob").await;
     world.user_with_factor("alice").await;
     let alices = world.store.second_factors(world.store.user_by_login("alice").await.unwrap().unwrap().user.id).await;
     let seed = &alices.unwrap()[0].seed;
@@ -294,7 +297,7 @@ async fn a_seed_moved_to_another_row_or_user_does_not_open_and_is_no_wrong_code(
     let pending = world.pending("bob").await;
     let outcome = world.try_code(&pending, &world.code()).await;
     assert!(matches!(outcome, Err(LoginError::Factor(_))), "{outcome:?}");
-    world.moves_device("alice", "bob").await;
+    world.moves_authenticator("alice", "bob").await;
     let outcome = world.try_code(&pending, &world.code()).await;
     assert!(matches!(outcome, Err(LoginError::Factor(_))), "{outcome:?}");
 }

@@ -255,15 +255,15 @@ impl World {
         self.trail().await.into_iter().map(|event| event.act).collect()
     }
 
-    /// Puts the seed of one user's device into that of another, behind the store's back.
+    /// Puts the seed of one user's authenticator into that of another, behind the store's back.
     pub async fn moves_seed(&self, from: &str, to: &str) {
         let query =
             "UPDATE second_factors SET seed = (SELECT seed FROM second_factors WHERE user_id = $1) WHERE user_id = $2";
         self.tampers(query, from, to).await;
     }
 
-    /// Makes one user's device another's, behind the store's back.
-    pub async fn moves_device(&self, from: &str, to: &str) {
+    /// Makes one user's authenticator another's, behind the store's back.
+    pub async fn moves_authenticator(&self, from: &str, to: &str) {
         self.tampers("UPDATE second_factors SET user_id = $2 WHERE user_id = $1", from, to).await;
     }
 
@@ -308,14 +308,16 @@ pub fn proof(password: &str, code: Option<&str>) -> Proof {
 }
 
 pub fn browser() -> Browser {
-    Browser { user_agent: "tests".into(), presented: None, token: None }
+    Browser { user_agent: "tests".into(), presented: None, token: None, remember: None }
 }
 
 pub fn token_of(step: &Step) -> SessionToken {
     match step {
-        Step::SecondFactor(token) | Step::Enrol(token) | Step::ChangePassword(token) | Step::SignedIn(token, _) => {
-            token.clone()
-        }
+        Step::SecondFactor(token)
+        | Step::Enrol(token)
+        | Step::ChangePassword(token)
+        | Step::SignedIn(token, _)
+        | Step::Remembered(token, ..) => token.clone(),
     }
 }
 

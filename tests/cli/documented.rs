@@ -147,9 +147,10 @@ fn a_key_of_another_day_is_refused_with_those_there_are() {
         assert!(failure.contains("unknown key") && failure.contains(offered), "{key}: {failure}");
     }
     here.write("vantail.toml", &configuration);
-    here.write("policies/security.toml", "[sessions]\nremember = \"30d\"\n[clients]\nenabled = true\n");
+    here.write("policies/security.toml", "[sessions]\npersistent = \"30d\"\n[clients]\nenabled = true\n");
     let failure = here.fails(&["policy", "check"], 2);
-    for offered in ["security.toml:2: unknown key `remember`", "security.toml:3: unknown key `clients`", "known here: "]
+    for offered in
+        ["security.toml:2: unknown key `persistent`", "security.toml:3: unknown key `clients`", "known here: "]
     {
         assert!(failure.contains(offered), "{offered}: {failure}");
     }

@@ -164,12 +164,21 @@ impl Serving {
 
     /// Signs in by the form; the session cookie.
     pub(crate) fn sign_in(&self, name: &str) -> String {
+        self.sign_in_with(name, "")
+    }
+
+    /// The same with the box ticked by which the browser is remembered.
+    pub(crate) fn sign_in_remembered(&self, name: &str) -> String {
+        self.sign_in_with(name, "&remember=yes")
+    }
+
+    fn sign_in_with(&self, name: &str, more: &str) -> String {
         let page = self.exchange(
             "GET /secure/login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Mode: navigate\r\nConnection: close\r\n\r\n",
         );
         let csrf = page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
         let cookie = cookies(&page).join("; ");
-        let form = format!("csrf={csrf}&username={name}&password={}", PASSWORD.replace(' ', "+"));
+        let form = format!("csrf={csrf}&username={name}{more}&password={}", PASSWORD.replace(' ', "+"));
         let answer = self.exchange(&format!(
             "POST /secure/login HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{form}",
             form.len()

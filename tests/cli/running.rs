@@ -42,6 +42,31 @@ fn sess_3_what_a_command_ends_is_refused_within_a_second() {
 }
 
 #[test]
+fn sess_3_remember_a_device_is_listed_and_ended_by_command() {
+    let here = Installation::with_a_user();
+    let gateway = here.serve();
+    let root = gateway.sign_in_remembered("root");
+    assert_eq!(gateway.status("/app/x", &root), 502, "signed in; there is no backend");
+    let devices = here.json(&["session", "list", "--devices", "--user", "root"]);
+    let (device, session) = (&devices[0], &here.json(&["session", "list"])[0]);
+    assert_eq!(
+        (&device["user"], &session["level"], &session["device"]),
+        (&"root".into(), &"password".into(), &device["id"])
+    );
+    for key in ["auth_time", "created_at", "last_seen", "expires_at", "address", "user_agent"] {
+        assert!(device.get(key).is_some(), "{key}: {device}");
+    }
+    let id = device["id"].as_str().unwrap();
+    assert!(here.ok(&["session", "list", "--devices"]).contains(id));
+    let arguments = ["session", "end", "--device", id];
+    assert_eq!(here.ok(&arguments).trim(), "ended 1");
+    answers_soon(&gateway, &root, ("/app/x", 401), &arguments);
+    let failure = here.fails(&arguments, 1);
+    assert!(failure.contains("vantail session list --devices"), "{failure}");
+    assert_eq!(here.json(&["session", "list", "--devices"]).as_array().map(Vec::len), Some(0));
+}
+
+#[test]
 fn sess_3_a_right_given_or_taken_counts_within_a_second() {
     let here = Installation::with_a_user();
     here.ok(&["user", "add", "alice", "--email", "alice@gw.test", "--name", "Alice", "--group", "staff"]);

@@ -10,7 +10,7 @@ use vantail::secret::{Keyring, Place, SecretText, SessionToken, SystemRandom, ra
 use vantail::store::Store;
 use vantail::store::entering::Entry;
 use vantail::store::second_factors::SecondFactorRow;
-use vantail::store::sessions::{SessionRow, Stage};
+use vantail::store::sessions::{Memory, SessionRow, Stage};
 use vantail::store::users::{NewUser, UserRow};
 use vantail::time::{Clock as _, SystemClock};
 
@@ -122,6 +122,7 @@ async fn signed_in(store: &Store, somebody: Somebody) -> Somebody {
         created_at: now,
         last_seen: now,
         expires_at: now.plus(Duration::from_hours(12)),
+        memory: Memory::None,
         address: None,
         user_agent: String::new(),
     };

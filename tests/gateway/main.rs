@@ -20,6 +20,7 @@ mod messages;
 mod operations_port;
 mod passwords;
 mod paths;
+mod remembered;
 mod second_factor;
 mod sessions;
 mod stepup;

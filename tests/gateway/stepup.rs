@@ -479,6 +479,29 @@ async fn what_lies_aside_longer_than_ten_minutes_is_not_sent() {
 }
 
 #[tokio::test]
+async fn what_a_remembered_browser_posts_waits_for_the_password_however_lately_it_signed_in() {
+    let world = builder().start().await;
+    let carol = world.person("carol");
+    let fields = [("username", "carol"), ("password", PASSWORD), ("remember", "yes")];
+    assert_eq!(carol.client.fill("/secure/login", "/secure/login", &fields).await.status, 303);
+    // The browser lost its session a minute after the sign-in.
+    world.advance(Duration::from_mins(1));
+    carol.client.set_cookie("vantail", "");
+    let asked = carol.client.get("/app/x").await;
+    let (page, way) = follow(&carol.client, asked).await;
+    assert_eq!((page.status, way.len()), (200, 2), "in, and asked for nothing: {way:?}");
+
+    let asked = carol.client.send("POST", "/fresh/x", &[("Content-Type", FORM)], b"a=1").await;
+    assert!(asked.location().contains("need=sign-in"), "{}", asked.location());
+    let early = carol.client.get(&format!("/secure/login/resume/{}", laid_aside(&asked))).await;
+    assert_eq!(early.location(), asked.location(), "its address alone opens nothing");
+    let proven = proves(&carol, &asked).await;
+    assert_eq!(follow(&carol.client, proven).await.0.status, 200);
+    let sent: Vec<_> = world.backend.requests().into_iter().filter(|one| one.target == "/fresh/x").collect();
+    assert_eq!((sent.len(), sent[0].method.as_str(), &sent[0].body[..]), (1, "POST", &b"a=1"[..]));
+}
+
+#[tokio::test]
 async fn sess_3_what_was_sent_in_a_session_that_ended_is_not_sent_in_another() {
     let world = builder().start().await;
     let carol = signed_in_a_while_ago(&world, "carol").await;

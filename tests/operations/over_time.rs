@@ -9,7 +9,7 @@ use vantail::account::Edit;
 use vantail::identity::Right;
 use vantail::operation::{ConfirmError, MayNot, OperationError, Operations, State};
 use vantail::store::entering::Entry;
-use vantail::store::sessions::{SessionRow, Stage};
+use vantail::store::sessions::{Memory, SessionRow, Stage};
 use vantail::time::{Clock, Timestamp};
 
 use crate::installation::{BEGIN, Installation, MINUTE, Wish};
@@ -256,6 +256,7 @@ async fn hold_9_logging_out_leaves_it_waiting_unless_the_rule_needs_the_session(
         created_at: BEGIN,
         last_seen: BEGIN,
         expires_at: BEGIN.plus(720 * MINUTE),
+        memory: Memory::None,
         address: None,
         user_agent: String::new(),
     };

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod account;
+mod devices;
 #[path = "../support/elsewhere.rs"]
 #[expect(dead_code, reason = "the whole list is tried on whole gateways")]
 mod elsewhere;

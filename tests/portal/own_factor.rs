@@ -14,7 +14,7 @@ const REMOVE: &str = "/secure/account/second-factor/remove";
 const CODES: &str = "/secure/account/recovery-codes";
 const LOGIN: &str = "/secure/login/second-factor";
 
-/// Sets the first device up under the account; the page with the recovery codes.
+/// Sets the first authenticator up under the account; the page with the recovery codes.
 async fn sets_up(gate: &Gate, person: &mut Person<'_>) -> Page {
     gate.later(Duration::from_secs(1));
     let password = format!("{SECOND_FACTOR}/password");
@@ -153,13 +153,13 @@ async fn cancelling_ends_the_sign_in_on_its_way() {
 }
 
 #[tokio::test]
-async fn a_second_device_is_added_with_password_and_code_and_one_is_removed() {
+async fn a_second_authenticator_is_added_with_password_and_code_and_one_is_removed() {
     let gate = Gate::new().await;
     let mut carol = gate.signed_in("carol").await;
     let codes = sets_up(&gate, &mut carol).await.recovery_codes();
     let list = carol.opens(SECOND_FACTOR).await;
     assert!(list.body.contains(ADD) && list.body.contains("Codes left: 8") && list.body.contains("Last used"));
-    assert!(!list.body.contains("remove?device="), "one device is removed by switching off");
+    assert!(!list.body.contains("remove?authenticator="), "one authenticator is removed by switching off");
     gate.later(Duration::from_mins(11));
     let asked = carol.opens(ADD).await;
     assert!(!asked.body.contains("class=\"letters\"") && asked.body.contains("name=\"code\""), "{}", asked.body);
@@ -173,11 +173,11 @@ async fn a_second_device_is_added_with_password_and_code_and_one_is_removed() {
     let done = carol.enrols(ADD, &format!("{SECOND_FACTOR}/code")).await;
     assert_eq!(done.location(), "/secure/account", "no other recovery codes: {}", done.body);
     let list = carol.opens(SECOND_FACTOR).await;
-    assert_eq!(list.body.matches("remove?device=").count(), 2);
+    assert_eq!(list.body.matches("remove?authenticator=").count(), 2);
     assert!(!list.body.contains(ADD), "a third is offered");
     assert_eq!(carol.opens(ADD).await.location(), SECOND_FACTOR);
     // The first of the list goes: the one that was lost.
-    let address = format!("{REMOVE}?device={}", list.between("remove?device=", "\"").unwrap());
+    let address = format!("{REMOVE}?authenticator={}", list.between("remove?authenticator=", "\"").unwrap());
     let tab = format!("{address}&with=recovery");
     let done = carol.fills(&tab, REMOVE, &[("password", PASSWORD), ("recovery_code", &codes[5])]).await;
     assert_eq!(done.location(), SECOND_FACTOR, "{}", done.body);
@@ -291,5 +291,5 @@ async fn whoever_is_not_offered_a_second_factor_gets_none_by_any_of_its_addresse
     dave.posts(&password, &[("csrf", &csrf), ("password", PASSWORD)]).await;
     let page = dave.opens(SECOND_FACTOR).await;
     assert!(page.body.contains("has no second factor") && !page.body.contains("class=\"letters\""), "{}", page.body);
-    assert_eq!(dave.opens(&format!("{REMOVE}?device=x")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(dave.opens(&format!("{REMOVE}?authenticator=x")).await.status, StatusCode::NOT_FOUND);
 }

@@ -9,7 +9,7 @@ use vantail::secret::{Keyring, OperationToken, Place, Sealed, SessionToken, Syst
 use vantail::store::Store;
 use vantail::store::operations::{OperationRow, State, TokenRow};
 use vantail::store::outbox::{Channel, NewOutbox};
-use vantail::store::sessions::{SessionRow, Stage};
+use vantail::store::sessions::{Memory, SessionRow, Stage};
 use vantail::store::users::{NewUser, UserRow};
 use vantail::time::Timestamp;
 
@@ -97,6 +97,7 @@ pub fn session(user: UserId) -> SessionRow {
         created_at: NOW,
         last_seen: NOW,
         expires_at: NOW.plus(minutes(720)),
+        memory: Memory::None,
         address: "2001:db8::7".parse().ok(),
         user_agent: "Mozilla/5.0".to_owned(),
     }

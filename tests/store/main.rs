@@ -12,6 +12,7 @@ mod base;
 mod changes;
 mod damage;
 mod detours;
+mod devices;
 mod gathered;
 mod known_browsers;
 mod lockouts;

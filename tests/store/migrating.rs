@@ -18,6 +18,8 @@ async fn a_database_of_the_first_version_is_brought_up_with_all_that_is_in_it(ba
     base.tamper("DROP TABLE recovery_codes").await;
     base.tamper("DROP TABLE detours").await;
     base.tamper("DROP TABLE known_browsers").await;
+    base.tamper("DROP INDEX sessions_by_device; DROP TABLE devices").await;
+    base.tamper("ALTER TABLE sessions DROP COLUMN device_id; ALTER TABLE sessions DROP COLUMN remember").await;
     base.tamper("UPDATE meta SET value = '1' WHERE name = 'schema'").await;
     let refused = Store::open(&base.url, &keyring(), Open::AsIs).await;
     assert!(matches!(refused, Err(StoreError::Missing(told)) if told.contains("vantail store migrate")));

@@ -16,7 +16,7 @@ both!(
     mfa_1_one_of_a_hundred_parallel_uses_of_a_recovery_code_is_accepted,
     a_recovery_code_that_opened_nothing_is_not_used,
     a_new_set_ends_the_one_before_and_all_other_sessions,
-    recovery_codes_go_with_the_last_device_and_not_before,
+    recovery_codes_go_with_the_last_authenticator_and_not_before,
     what_is_gone_already_is_not_removed_again,
     a_session_without_the_factor_that_stays_changes_nothing,
     a_reset_removes_recovery_codes_and_stores_its_message,
@@ -134,7 +134,7 @@ async fn a_new_set_ends_the_one_before_and_all_other_sessions(base: Arc<Base>) {
     assert_eq!(base.store.user(alice).await.unwrap().unwrap().epoch, 1, "nothing was taken away");
 }
 
-async fn recovery_codes_go_with_the_last_device_and_not_before(base: Arc<Base>) {
+async fn recovery_codes_go_with_the_last_authenticator_and_not_before(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
     let (one, other) = (confirmed(&base, alice).await, confirmed(&base, alice).await);
     let own = begun(&base, alice).await;
@@ -154,7 +154,7 @@ async fn what_is_gone_already_is_not_removed_again(base: Arc<Base>) {
     let (_, bobs) = (confirmed(&base, alice).await, confirmed(&base, bob).await);
     let own = begun(&base, alice).await;
     assert_eq!(changes(&base, &own, FactorChange::Remove(bobs.id)).await.unwrap_err(), Entered::Overtaken);
-    assert_eq!(base.store.second_factors(bob).await.unwrap().len(), 1, "another user's device was removed");
+    assert_eq!(base.store.second_factors(bob).await.unwrap().len(), 1, "another user's authenticator was removed");
     assert_eq!(base.store.session(own.digest).await.unwrap().map(|row| row.id), Some(own.id));
 }
 

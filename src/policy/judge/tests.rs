@@ -4,6 +4,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
+use crate::identity::{Amr, Caller, SessionId, SignedIn};
 use crate::policy::load::{Texts, check};
 use crate::policy::probe::{Probe, caller, person};
 use crate::policy::{BodyFacts, Decision, Facts, Policy, Refusal, decide};
@@ -89,4 +90,36 @@ fn hdr_8_no_form_is_read_where_no_rule_tells_the_methods_apart() {
     let policy = policy(METHODS);
     assert_eq!(posted(&policy, "/alike/y", FORM, "_method=DELETE"), ["alike", "alike"]);
     assert_eq!(posted(&policy, "/y", "application/json", "{\"_method\":\"DELETE\"}"), ["rest", "rest"]);
+}
+
+#[test]
+fn a_remembered_session_is_one_factor_and_never_fresh_however_lately_it_was_made() {
+    let rule = |name: &str, demand: &str| {
+        format!("[[rule]]\nname = \"{name}\"\npaths = [\"/{name}\"]\naccess = \"signed-in\"\n{demand}\n")
+    };
+    let rules = [rule("any", ""), rule("fresh", "fresh = \"1h\""), rule("two", "factors = 2")].concat();
+    let policy = policy(&(rules + &rule("both", "factors = 2\nfresh = \"1h\"")));
+    let signed_in = |amr: &[Amr], second_factor_at| {
+        Caller::User(Arc::new(SignedIn {
+            session: SessionId(uuid::Uuid::nil()),
+            user: Arc::new(person("carol", &[])),
+            amr: amr.to_vec(),
+            auth_time: NOW,
+            second_factor_at,
+        }))
+    };
+    let passes = |caller: &Caller| {
+        ["/any", "/fresh", "/two", "/both"].map(|path| {
+            let probe = Probe::new(&policy, Some("s"), "GET", path).unwrap();
+            let decision = decide(&policy, &Arc::clone(&probe.site), &probe.facts(), caller, NOW);
+            assert!(matches!(decision, Decision::Forward(_) | Decision::StepUp(_)), "{path}: {decision:?}");
+            matches!(decision, Decision::Forward(_))
+        })
+    };
+    assert_eq!(passes(&signed_in(&[Amr::Pwd], None)), [true, true, false, false]);
+    assert_eq!(passes(&signed_in(&[Amr::Rmb], None)), [true, false, false, false]);
+    // A code given now is a second factor, and as fresh as it is.
+    assert_eq!(passes(&signed_in(&[Amr::Rmb, Amr::Otp], Some(NOW))), [true, true, true, true]);
+    let stale = NOW.minus(Duration::from_hours(2));
+    assert_eq!(passes(&signed_in(&[Amr::Rmb, Amr::Otp], Some(stale))), [true, false, true, false]);
 }

@@ -140,11 +140,17 @@ impl Reading<'_, SecurityFile> {
     fn sessions(&mut self) -> Sessions {
         let default = Sessions::default();
         let said = self.content.sessions.clone();
-        let idle = self.duration("/sessions/idle", said.idle.as_ref());
+        let idle = self.limit("/sessions/idle", said.idle.as_ref(), default.idle);
         let lifetime = self.needed("/sessions/lifetime", said.lifetime.as_ref()).unwrap_or(default.lifetime);
         Sessions {
-            idle: idle.map_or(default.idle, |idle| (!idle.is_zero()).then_some(idle)),
+            idle,
             lifetime,
+            remember: self.limit("/sessions/remember", said.remember.as_ref(), default.remember),
+            remembered_idle: self.limit(
+                "/sessions/remembered_idle",
+                said.remembered_idle.as_ref(),
+                default.remembered_idle,
+            ),
             maximum_per_user: said.maximum_per_user.filter(|maximum| *maximum > 0),
         }
     }
@@ -224,6 +230,11 @@ impl<T> Reading<'_, T> {
     /// A duration; 0 is one.
     pub(super) fn duration(&mut self, at: &str, said: Option<&Quantity>) -> Option<Duration> {
         self.value(at, said?.duration().map_err(|expected| ("this is not a duration", expected)))
+    }
+
+    /// A duration that 0 switches off; `default` where nothing is said.
+    pub(super) fn limit(&mut self, at: &str, said: Option<&Quantity>, default: Option<Duration>) -> Option<Duration> {
+        self.duration(at, said).map_or(default, |limit| (!limit.is_zero()).then_some(limit))
     }
 
     /// A duration that cannot be off.

@@ -179,20 +179,23 @@ fn security_has_its_defaults_and_zero_is_off() {
     let default = security("").unwrap();
     assert_eq!((default.lockout.attempts, default.passwords.minimum_length), (5, 12));
     assert_eq!(default.sessions.idle, Some(std::time::Duration::from_mins(15)));
+    let month = Some(std::time::Duration::from_hours(30 * 24));
+    assert_eq!((default.sessions.remember, default.sessions.remembered_idle), (month, month));
     let off = security(
-        "[lockout]\nminutes = 0\n[sessions]\nidle = 0\nmaximum_per_user = 0\n[second_factor]\nrequired = []\n",
+        "[lockout]\nminutes = 0\n[sessions]\nidle = 0\nremember = 0\nremembered_idle = \"0s\"\nmaximum_per_user = 0\n[second_factor]\nrequired = []\n",
     )
     .unwrap();
     assert_eq!((off.lockout.attempts, off.sessions.idle, off.sessions.maximum_per_user), (0, None, None));
+    assert_eq!((off.sessions.remember, off.sessions.remembered_idle), (None, None));
     let wrong = security(
-        "profile = \"pci-dss\"\n[reset]\nforgot_password = true\n[sessions]\nlifetime = 0\nremember = \"30d\"\n\
+        "profile = \"pci-dss\"\n[reset]\nforgot_password = true\n[sessions]\nlifetime = 0\nremembers = \"30d\"\n\
          [second_factor]\nrequired = [\"right:boss\", \"admins\", \"group:a\"]\nhidden = [\"group:a\"]\n\
          [holding]\ntoken_attempts = 0\nbody_limit = \"1TB\"\nanswer_limit = \"1GiB\"\nmemory = \"1000KiB\"\n",
     );
     insta::assert_snapshot!(told(&wrong.unwrap_err()), @r#"
     security.toml:2: unknown key `reset`; remove it; known here: profile, passwords, advanced, lockout, sessions, second_factor, holding
     security.toml:5: `lifetime` cannot be off; write a duration like "15m"
-    security.toml:6: unknown key `remember`; remove it; known here: idle, lifetime, maximum_per_user
+    security.toml:6: unknown key `remembers`; did you mean `remember`?
     security.toml:8: there is no right `boss`; write "right:administrator", "right:token-validator" or "group:NAME"
     security.toml:8: `admins` is neither a right nor a group; write "right:administrator", "right:token-validator" or "group:NAME"
     security.toml:9: a second factor is both required and hidden; take it out of `hidden`, or out of `required`
@@ -233,6 +236,7 @@ fn a_profile_stands_in_the_place_of_the_defaults_and_below_what_the_file_says() 
     assert_eq!((pci.passwords.minimum_length, pci.passwords.require_all_classes), (16, true));
     assert_eq!((pci.lockout.attempts, pci.lockout.duration), (6, std::time::Duration::from_mins(30)));
     assert_eq!(pci.advanced.validity, Some(std::time::Duration::from_hours(24 * 90)));
+    assert_eq!(pci.sessions.remember, None);
     let own = ("profiles/ours.toml", "[passwords]\nminimum_length = 20\n[second_factor]\nhidden = [\"group:a\"]\n");
     let ours = security("profile = \"ours\"\n[second_factor]\nhidden = []\n", &[own]).unwrap();
     assert_eq!((ours.passwords.minimum_length, ours.second_factor.hidden.len()), (20, 0));

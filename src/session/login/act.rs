@@ -22,6 +22,8 @@ pub struct Act<'a> {
     pub(super) security: &'a Security,
     pub(super) browser: Browser,
     pub(super) origin: Origin,
+    /// Whether the browser is to be remembered once the sign-in is whole.
+    pub(super) wish: bool,
 }
 
 /// What the trail says of a guess.
@@ -50,6 +52,12 @@ impl<'a> Act<'a> {
 
     pub(super) fn now(&self) -> Timestamp {
         self.origin.now
+    }
+
+    /// The same act, and the browser is to be remembered if its user wishes so. The wish stays with the sign-in, in the
+    /// store, until that is whole.
+    pub fn remembering(self, wish: bool) -> Self {
+        Self { wish, ..self }
     }
 
     /// An event of the user's own doing.
@@ -133,9 +141,9 @@ impl<'a> Act<'a> {
         found.filter(|row| row.user.may_act(self.now())).ok_or(LoginError::Over)
     }
 
-    /// Whether a session proved itself so lately that it may change what proves it.
+    /// Whether a session proved itself so lately that it may change what proves it. One that a device opened never did.
     pub(super) fn is_fresh(&self, session: &SessionRow) -> bool {
-        self.now().since(session.auth_time) < PENDING
+        session.proven_at().is_some_and(|at| self.now().since(at) < PENDING)
     }
 
     // --- tries ---

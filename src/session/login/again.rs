@@ -31,7 +31,7 @@ impl Act<'_> {
     pub(super) async fn prove(&self, row: &UserRow, proof: &Proof) -> Result<(Try, Option<Right>), LoginError> {
         let reserved = self.reserve(row.user.id).await?;
         let reserved = self.checked(reserved, &proof.password, row.password_hash.clone()).await?;
-        if self.devices(row.user.id).await?.is_empty() {
+        if self.authenticators(row.user.id).await?.is_empty() {
             return Ok((reserved, None));
         }
         let right = match &proof.code {

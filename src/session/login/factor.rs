@@ -1,7 +1,7 @@
 //! The second factor: given, given again, enrolled.
 //!
-//! It is given as a **code** of one of the user's devices, or as a **recovery code** in its place; both are guessed at the cost
-//! of the same try. Of a recovery code that was used the owner is told by mail.
+//! It is given as a **code** of one of the user's authenticators, or as a **recovery code** in its place; both are guessed
+//! at the cost of the same try. Of a recovery code that was used the owner is told by mail.
 
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use crate::account::recovery::{self, RecoveryCodes};
 use crate::account::totp::{Enrolment, Unusable, matching_step};
 use crate::audit::NewEvent;
 use crate::identity::{Amr, User, UserId};
-use crate::notify::FactorNews;
+use crate::notify::{FactorNews, News};
 use crate::secret::{SecretText, framed, sha256};
 use crate::session::login::act::{Act, Try};
 use crate::session::login::progress::{PENDING, Proven, With, next_stage};
@@ -20,8 +20,8 @@ use crate::store::sessions::{SessionRow, Stage};
 use crate::store::users::UserRow;
 use crate::time::Timestamp;
 
-/// How many devices a user may have enrolled.
-pub const MOST_DEVICES: usize = 2;
+/// How many authenticators a user may have enrolled.
+pub const MOST_AUTHENTICATORS: usize = 2;
 
 /// What proves the second factor: found right, and still to be the only use of itself.
 pub(super) struct Right {
@@ -31,11 +31,11 @@ pub(super) struct Right {
 }
 
 /// The id of the enrolment a session asks for. It is made of the session and of its last proof, so that nobody confirms a
-/// seed that another browser was shown: somebody else who knows the password may have been. The `devices` the user has already
-/// count too: what is added after one is not that one again.
-fn enrolment_id(session: &SessionRow, devices: usize) -> Uuid {
-    let (proven, devices) = (session.auth_time.as_millis().to_be_bytes(), devices.to_be_bytes());
-    let digest = sha256(&framed(&[b"enrolment", session.id.0.as_bytes(), &proven, &devices]));
+/// seed that another browser was shown: somebody else who knows the password may have been. The `authenticators` the user
+/// has already count too: what is added after one is not that one again.
+fn enrolment_id(session: &SessionRow, authenticators: usize) -> Uuid {
+    let (proven, authenticators) = (session.auth_time.as_millis().to_be_bytes(), authenticators.to_be_bytes());
+    let digest = sha256(&framed(&[b"enrolment", session.id.0.as_bytes(), &proven, &authenticators]));
     let (half, _) = digest.split_first_chunk::<16>().expect("SHA-256 has 32 bytes");
     uuid::Builder::from_custom_bytes(*half).into_uuid()
 }
@@ -45,17 +45,17 @@ fn is_young(row: &SecondFactorRow, now: Timestamp) -> bool {
 }
 
 impl Act<'_> {
-    /// What to show while enrolling: makes the seed, or shows this session's unconfirmed one again. For a pending session of
-    /// stage `Enrol`, or for a live one after `reauthenticate`. A seed belongs to the session that asked for it: what one
-    /// browser was shown is never shown to, nor confirmed by, another. A second device needs a code of the first in the last ten
-    /// minutes, else `Over`.
+    /// What to show while enrolling: makes the seed, or shows this session's unconfirmed one again. For a pending session
+    /// of stage `Enrol`, or for a live one after `reauthenticate`. A seed belongs to the session that asked for it: what
+    /// one browser was shown is never shown to, nor confirmed by, another. A second authenticator needs a code of the first
+    /// in the last ten minutes, else `Over`.
     pub async fn enrolment(&self, session: &SessionRow, issuer: &str) -> Result<Enrolment, LoginError> {
         let accounts = &self.login.accounts;
         let user = accounts.store.user(session.user).await?.ok_or(LoginError::Over)?.user;
         let rows = accounts.store.second_factors(user.id).await?;
-        let devices = rows.iter().filter(|row| row.confirmed_at.is_some()).count();
-        self.check_may_enrol(session, &user, devices)?;
-        let (id, now) = (enrolment_id(session, devices), self.now());
+        let authenticators = rows.iter().filter(|row| row.confirmed_at.is_some()).count();
+        self.check_may_enrol(session, &user, authenticators)?;
+        let (id, now) = (enrolment_id(session, authenticators), self.now());
         if let Some(row) = rows.into_iter().find(|row| row.id == id && is_young(row, now)) {
             return Ok(Enrolment::reopen(&accounts.keyring, row, &user.name, issuer)?);
         }
@@ -64,14 +64,14 @@ impl Act<'_> {
         Ok(shown)
     }
 
-    /// What the session must have proven to enrol, `devices` being those of the user already.
-    fn check_may_enrol(&self, session: &SessionRow, user: &User, devices: usize) -> Result<(), LoginError> {
+    /// What the session must have proven to enrol, `authenticators` being those of the user already.
+    fn check_may_enrol(&self, session: &SessionRow, user: &User, authenticators: usize) -> Result<(), LoginError> {
         let factor_is_fresh = session.second_factor_at.is_some_and(|at| self.now().since(at) < PENDING);
         if !self.security.second_factor.is_offered(user) {
             Err(LoginError::NotOffered)
-        } else if devices >= MOST_DEVICES || (devices > 0 && session.stage != Stage::Live) {
+        } else if authenticators >= MOST_AUTHENTICATORS || (authenticators > 0 && session.stage != Stage::Live) {
             Err(LoginError::AlreadyEnrolled)
-        } else if devices > 0 && !factor_is_fresh {
+        } else if authenticators > 0 && !factor_is_fresh {
             Err(LoginError::Over)
         } else {
             Ok(())
@@ -79,9 +79,13 @@ impl Act<'_> {
     }
 
     /// The code, for a pending session. Wrong or locked: `Refused` (the pending session stays until its 10 minutes are
-    /// over).
+    /// over). `Over` where a remembered device began it and the password must be changed meanwhile: whoever chooses one has
+    /// given the one before.
     pub async fn second_factor(&self, pending: &SessionRow, given: impl Into<Given>) -> Result<Step, LoginError> {
         let row = self.user_of(pending, &[Stage::SecondFactor]).await?;
+        if pending.is_remembered() && self.must_change(&row).is_some() {
+            return Err(LoginError::Over);
+        }
         let reserved = self.reserve(row.user.id).await?;
         let Some(right) = self.right_code(&row.user, &given.into()).await? else {
             return self.refuse(reserved, WRONG_CODE).await;
@@ -89,7 +93,9 @@ impl Act<'_> {
         let proven = Proven { amr: with_otp(&pending.amr), second_factor_at: Some(self.now()) };
         let stage = next_stage(&row, self.security, self.now(), true, &proven);
         let event = self.event("login.second-factor", "ok", row.user.id).on(pending.id.to_string());
-        let with = right.with().settling(reserved.settled(stage)).telling(event);
+        // Behind a remembered device this is no whole sign-in: what was counted before stays counted.
+        let tries = if pending.is_remembered() { reserved.given_back() } else { reserved.settled(stage) };
+        let with = right.with().settling(tries).telling(event);
         self.advance_or_refuse(reserved, pending, &row, |next| proven.enter(stage, next), with).await
     }
 
@@ -108,36 +114,45 @@ impl Act<'_> {
     }
 
     /// The first right code: active from now on. A pending session becomes live; a live one gets its second factor. All
-    /// other sessions of the user end, the owner is told by mail. With the first device come recovery codes. A live session must
-    /// have proven itself within the last ten minutes, else `Over`. Takes no try: a code guesses nothing, the seed is on the
-    /// screen of whoever types it.
+    /// other sessions of the user end, the owner is told by mail. With the first authenticator come recovery codes. A live
+    /// session must have proven itself within the last ten minutes, else `Over`. Takes no try: a code guesses nothing, the
+    /// seed is on the screen of whoever types it.
     pub async fn confirm_enrolment(&self, session: &SessionRow, code: &str) -> Result<Enrolled, LoginError> {
         let row = self.user_of(session, &[Stage::Enrol, Stage::Live]).await?;
         if !self.is_fresh(session) {
             return Err(LoginError::Over);
         }
-        let devices = self.devices(row.user.id).await?.len();
-        self.check_may_enrol(session, &row.user, devices)?;
-        let Some((factor, step)) = self.first_code(session, devices, code).await? else {
+        let authenticators = self.authenticators(row.user.id).await?.len();
+        self.check_may_enrol(session, &row.user, authenticators)?;
+        let Some((factor, step)) = self.first_code(session, authenticators, code).await? else {
             return Err(LoginError::Refused);
         };
-        let recovery = self.recovery_codes_for(row.user.id, devices).await?;
-        let news = if devices == 0 { FactorNews::Enrolled } else { FactorNews::Added };
+        let recovery = self.recovery_codes_for(row.user.id, authenticators).await?;
+        let news = if authenticators == 0 { FactorNews::Enrolled } else { FactorNews::Added };
         let proven = Proven { amr: with_otp(&session.amr), second_factor_at: Some(self.now()) };
         let with = With::code(Code::Enrols { factor: factor.id, step, at: self.now() })
             .changing(recovery.as_ref().map(|codes| self.stored(codes, row.user.id)))
             .settling((session.stage == Stage::Enrol).then(|| self.settled_without_try(&row)))
             .telling(self.event("second-factor.enrolled", "ok", row.user.id).on(factor.id.to_string()))
             .telling(self.all_others_ended(&row.user, ENROLLED))
-            .writing(self.login.notices.factor_changed(&row.user, news, &self.origin));
-        let entered = self.advance(session, &row, |next| proven.enter(Stage::Live, next), with).await?;
+            .writing(self.login.notices.mail_to_owner(&row.user, News::FactorChanged(news), &self.origin));
+        let enters = |next: &mut SessionRow| {
+            proven.enter(Stage::Live, next);
+            // Its device is forgotten with all others: it was made when one factor was enough.
+            next.memory = next.memory.without_device();
+        };
+        let entered = self.advance(session, &row, enters, with).await?;
         self.login.sessions.forget_user(row.user.id);
         Ok(Enrolled { step: entered.ok_or(LoginError::Over)?, recovery })
     }
 
-    /// New recovery codes for whoever has none, with their first device above all.
-    async fn recovery_codes_for(&self, user: UserId, devices: usize) -> Result<Option<RecoveryCodes>, LoginError> {
-        let has_some = devices > 0 && self.store().recovery_codes_left(user).await? > 0;
+    /// New recovery codes for whoever has none, with their first authenticator above all.
+    async fn recovery_codes_for(
+        &self,
+        user: UserId,
+        authenticators: usize,
+    ) -> Result<Option<RecoveryCodes>, LoginError> {
+        let has_some = authenticators > 0 && self.store().recovery_codes_left(user).await? > 0;
         Ok((!has_some).then(|| self.new_codes()))
     }
 
@@ -155,8 +170,8 @@ impl Act<'_> {
         self.event("session.ended", "ok", user.id).on("all others").with("reason", reason)
     }
 
-    /// The user's confirmed devices, oldest first.
-    pub(super) async fn devices(&self, user: UserId) -> Result<Vec<SecondFactorRow>, LoginError> {
+    /// The user's confirmed authenticators, oldest first.
+    pub(super) async fn authenticators(&self, user: UserId) -> Result<Vec<SecondFactorRow>, LoginError> {
         let rows = self.store().second_factors(user).await?;
         Ok(rows.into_iter().filter(|row| row.confirmed_at.is_some()).collect())
     }
@@ -165,11 +180,12 @@ impl Act<'_> {
     async fn first_code(
         &self,
         session: &SessionRow,
-        devices: usize,
+        authenticators: usize,
         code: &str,
     ) -> Result<Option<(SecondFactorRow, i64)>, LoginError> {
         let rows = self.store().second_factors(session.user).await?;
-        let asked = |row: &SecondFactorRow| row.confirmed_at.is_none() && row.id == enrolment_id(session, devices);
+        let asked =
+            |row: &SecondFactorRow| row.confirmed_at.is_none() && row.id == enrolment_id(session, authenticators);
         let Some(row) = rows.into_iter().find(|row| asked(row) && is_young(row, self.now())) else {
             return Err(LoginError::Over);
         };
@@ -180,18 +196,18 @@ impl Act<'_> {
     /// The use of what is given: it is used by the session it opens, once for all who hold it. Nothing when it is wrong or used.
     pub(super) async fn right_code(&self, user: &User, given: &Given) -> Result<Option<Right>, LoginError> {
         match given {
-            Given::Code(code) => self.code_of_a_device(user.id, code).await,
+            Given::Code(code) => self.code_of_an_authenticator(user.id, code).await,
             Given::Recovery(typed) => self.recovery_code(user, typed).await,
         }
     }
 
-    /// A device that cannot be used is a fault and no wrong code, unless another one's is right.
-    async fn code_of_a_device(&self, user: UserId, code: &SecretText) -> Result<Option<Right>, LoginError> {
+    /// An authenticator that cannot be used is a fault and no wrong code, unless another one's is right.
+    async fn code_of_an_authenticator(&self, user: UserId, code: &SecretText) -> Result<Option<Right>, LoginError> {
         let mut fault: Option<Unusable> = None;
-        for device in self.devices(user).await? {
-            match matching_step(&self.login.accounts.keyring, &device, code.expose(), self.now()) {
+        for authenticator in self.authenticators(user).await? {
+            match matching_step(&self.login.accounts.keyring, &authenticator, code.expose(), self.now()) {
                 Ok(Some(step)) => {
-                    return Ok(Some(Right { code: Code::Used { factor: device.id, step }, told: None }));
+                    return Ok(Some(Right { code: Code::Used { factor: authenticator.id, step }, told: None }));
                 }
                 Ok(None) => {}
                 Err(unusable) => fault = Some(unusable),
@@ -209,7 +225,7 @@ impl Act<'_> {
         }
         let left = self.store().recovery_codes_left(user.id).await?.saturating_sub(1);
         let event = self.event("second-factor.recovery-code-used", "ok", user.id).with("left", left);
-        let mail = self.login.notices.recovery_code_used(user, left, &self.origin);
+        let mail = self.login.notices.mail_to_owner(user, News::RecoveryCodeUsed { left }, &self.origin);
         Ok(Some(Right { code: Code::Recovery(digest), told: Some((event, mail)) }))
     }
 

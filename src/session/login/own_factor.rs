@@ -1,15 +1,15 @@
-//! What somebody does about a second factor of their own that is on: a device less, other recovery codes. (A device more is an
-//! enrolment: `factor.rs`.)
+//! What somebody does about a second factor of their own that is on: an authenticator less, other recovery codes. (An
+//! authenticator more is an enrolment: `factor.rs`.)
 //!
 //! Each asks for the password and a code (or a recovery code) in one step with the act: one try for all. The code is used, the
 //! factors are changed, all other sessions end, this one gets another token, the trail and the owner are told; or nothing of it
-//! happens. Who has no device left has one factor from then on, in this session too.
+//! happens. Who has no authenticator left has one factor from then on, in this session too.
 
 use uuid::Uuid;
 
 use crate::audit::NewEvent;
 use crate::identity::Amr;
-use crate::notify::FactorNews;
+use crate::notify::{FactorNews, News};
 use crate::session::login::act::Act;
 use crate::session::login::factor::with_otp;
 use crate::session::{Enrolled, LoginError, Proof, Step};
@@ -22,28 +22,34 @@ struct Planned {
     change: FactorChange,
     event: NewEvent,
     news: FactorNews,
-    /// Whether a device is left.
+    /// Whether an authenticator is left.
     stays_on: bool,
 }
 
 impl Act<'_> {
-    /// Removes one of the user's devices; the last one as [`Self::switch_off`] does. `NotEnrolled` when it is none of theirs.
-    pub async fn remove_device(&self, session: &SessionRow, device: Uuid, proof: &Proof) -> Result<Step, LoginError> {
+    /// Removes one of the user's authenticators; the last one as [`Self::switch_off`] does. `NotEnrolled` when it is none
+    /// of theirs.
+    pub async fn remove_authenticator(
+        &self,
+        session: &SessionRow,
+        authenticator: Uuid,
+        proof: &Proof,
+    ) -> Result<Step, LoginError> {
         let row = self.user_of(session, &[Stage::Live]).await?;
-        let devices = self.devices(row.user.id).await?;
-        if !devices.iter().any(|own| own.id == device) {
+        let authenticators = self.authenticators(row.user.id).await?;
+        if !authenticators.iter().any(|own| own.id == authenticator) {
             return Err(LoginError::NotEnrolled);
         }
-        if devices.len() == 1 {
+        if authenticators.len() == 1 {
             return self.switch_off(session, proof).await;
         }
-        let event = self.event("second-factor.removed", "ok", row.user.id).on(device.to_string());
-        let (change, news) = (FactorChange::Remove(device), FactorNews::Removed);
+        let event = self.event("second-factor.removed", "ok", row.user.id).on(authenticator.to_string());
+        let (change, news) = (FactorChange::Remove(authenticator), FactorNews::Removed);
         self.change_factor(session, &row, proof, Planned { change, event, news, stays_on: true }).await
     }
 
-    /// Removes all devices and the recovery codes. `FactorRequired`, before anything is looked at, where the policy asks this
-    /// user for a second factor.
+    /// Removes all authenticators and the recovery codes. `FactorRequired`, before anything is looked at, where the policy
+    /// asks this user for a second factor.
     pub async fn switch_off(&self, session: &SessionRow, proof: &Proof) -> Result<Step, LoginError> {
         let row = self.user_of(session, &[Stage::Live]).await?;
         if self.security.second_factor.is_required(&row.user) {
@@ -83,10 +89,11 @@ impl Act<'_> {
             .settling(Some(reserved.cleared()))
             .telling(event)
             .telling(self.all_others_ended(&row.user, CHANGED))
-            .writing(self.login.notices.factor_changed(&row.user, news, &self.origin));
+            .writing(self.login.notices.mail_to_owner(&row.user, News::FactorChanged(news), &self.origin));
         let (id, now) = (self.another_id(), self.now());
         let proven = |next: &mut SessionRow| {
             (next.id, next.auth_time) = (id, now);
+            next.memory = next.memory.without_device();
             next.amr = if stays_on { with_otp(&[Amr::Pwd]) } else { vec![Amr::Pwd] };
             next.second_factor_at = stays_on.then_some(now);
         };

@@ -10,12 +10,12 @@
 use crate::account::{PasswordError, PasswordFault, PasswordFaults};
 use crate::audit::NewEvent;
 use crate::identity::Amr;
-use crate::notify::{Notice, Times};
+use crate::notify::News;
 use crate::policy::security::Changes;
 use crate::secret::{BrowserToken, SecretText};
 use crate::session::login::act::{Act, Try};
 use crate::session::login::factor::{WRONG_CODE, with_otp};
-use crate::session::login::progress::{Proven, next_stage};
+use crate::session::login::progress::{NewDevice, Proven, next_stage};
 use crate::session::{LoginError, Proof, Step};
 use crate::store::entering::{Entered, Entry};
 use crate::store::outbox::NewOutbox;
@@ -23,9 +23,6 @@ use crate::store::passwords::{ChangeLimit, Changed, NewPassword};
 use crate::store::sessions::{SessionRow, Stage};
 use crate::store::users::UserRow;
 use crate::time::Timestamp;
-
-/// How long a mail about a change is worth sending.
-const MAIL_DEADLINE: std::time::Duration = std::time::Duration::from_hours(24);
 
 /// What the trail says of the sessions that end with a change.
 const CHANGED: &str = "the password was changed";
@@ -91,8 +88,9 @@ impl Act<'_> {
             let (code, told) = right.into_parts();
             (Some(code), told)
         });
-        let (token, next) = self.raised(session, |next| {
+        let (token, next, _) = self.raised(session, |next| {
             (next.id, next.auth_time) = (self.another_id(), self.now());
+            next.memory = next.memory.without_device();
             (next.amr, next.second_factor_at) = match code {
                 Some(_) => (with_otp(&[Amr::Pwd]), Some(self.now())),
                 None => (vec![Amr::Pwd], None),
@@ -107,7 +105,7 @@ impl Act<'_> {
         let new = NewPassword { limit, ..self.new_password(&hash) };
         let changed = self.store_password(session, &entry, new, &self.own_change(&next, more)).await?;
         self.changed(changed, reserved, &row).await?;
-        Ok(Step::of(token, &next, row.user))
+        Ok(self.step(token, &next, row.user, None))
     }
 
     /// Puts the new password in the place of the one that must be changed, and the session at what comes next, in one step;
@@ -122,23 +120,24 @@ impl Act<'_> {
         let settled = UserRow { password_must_change: false, password_set_at: Some(self.now()), ..row.clone() };
         let proven = Proven { amr: session.amr.clone(), second_factor_at: session.second_factor_at };
         let stage = next_stage(&settled, self.security, self.now(), session.second_factor_at.is_some(), &proven);
-        let (token, next) = self.raised(session, |next| next.stage = stage);
+        let (token, next, device) = self.raised(session, |next| next.stage = stage);
         let arrives = next.stage == Stage::Live;
         let mut events = vec![self.event("password.changed", "ok", row.user.id).with("because", forced.in_the_trail())];
         if arrives {
-            events.push(self.signed_in_event(&next));
+            events.extend(self.signed_in_events(&next, device.as_ref()));
         }
         let mails = [self.mail_to_owner(row)];
         let entry = Entry {
             tries: arrives.then(|| self.settled_without_try(row)),
             signed_in_at: arrives.then(|| self.now()),
             browser: self.browser.token.as_ref().map(BrowserToken::digest),
+            device: device.as_ref().map(NewDevice::row),
             outbox: &mails,
             // All others end: nothing has to make room.
             ..Entry::of(&next, row.epoch)
         };
         let changed = self.store_password(session, &entry, self.new_password(hash), &events).await?;
-        Ok(changed.is_in().then(|| Step::of(token, &next, row.user.clone())))
+        Ok(changed.is_in().then(|| self.step(token, &next, row.user.clone(), device)))
     }
 
     // --- how ---
@@ -217,9 +216,7 @@ impl Act<'_> {
     }
 
     fn mail_to_owner(&self, row: &UserRow) -> NewOutbox {
-        let notice = Notice::PasswordChanged { at: self.now(), address: self.origin.address };
-        let times = Times { now: self.now(), deadline: self.now().plus(MAIL_DEADLINE) };
-        self.login.notices.mail(&row.user, &notice, times)
+        self.login.notices.mail_to_owner(&row.user, News::PasswordChanged, &self.origin)
     }
 }
 

@@ -6,26 +6,27 @@ use std::time::Duration;
 use crate::account::lockout::{Attempt, Subject};
 use crate::account::new_id;
 use crate::audit::{NewEvent, Origin};
-use crate::identity::{Amr, SessionId, User};
+use crate::identity::{Amr, DeviceId, SessionId, User};
 use crate::policy::Security;
-use crate::secret::{BrowserToken, SessionToken};
+use crate::secret::{BrowserToken, RememberToken, SessionToken};
 use crate::session::login::act::{Act, Try};
 use crate::session::login::password::Forced;
-use crate::session::{Login, LoginError, Step, signed_in};
+use crate::session::{Login, LoginError, Remember, Step, signed_in};
 use crate::store::StoreError;
+use crate::store::devices::DeviceRow;
 use crate::store::entering::{Entered, Entry, Room};
 use crate::store::lockouts::Settled;
 use crate::store::outbox::NewOutbox;
 use crate::store::second_factors::{Code, FactorChange};
-use crate::store::sessions::{SessionRow, Stage};
+use crate::store::sessions::{Memory, SessionRow, Stage, kept_user_agent};
 use crate::store::users::UserRow;
 use crate::time::Timestamp;
 
+/// What the trail says of what ends because its browser begins again.
+pub(super) const ANOTHER_SIGN_IN: &str = "another sign-in in the same browser";
+
 /// How long a sign-in may be on its way.
 pub(super) const PENDING: Duration = Duration::from_mins(10);
-
-/// Of a browser's own words, characters kept.
-const LONGEST_USER_AGENT: usize = 200;
 
 /// What a session has proven.
 pub(super) struct Proven {
@@ -41,6 +42,12 @@ pub(super) struct With {
     tries: Option<Settled>,
     events: Vec<NewEvent>,
     mails: Vec<NewOutbox>,
+}
+
+/// A device to be made with a session that goes live, and the value its browser gets.
+pub(super) struct NewDevice {
+    row: DeviceRow,
+    token: RememberToken,
 }
 
 /// What is still missing, the most urgent first: a thief of a temporary password gets no further than its owner's second
@@ -65,7 +72,11 @@ pub(super) async fn end(
     origin: &Origin,
 ) -> Result<(), StoreError> {
     let event = origin.event("session.ended", "ok").about(row.user).on(row.id.to_string()).with("reason", reason);
-    login.accounts.store.end_session(row.id, &[event]).await?;
+    let device = row.memory.device().map(|device| {
+        origin.event("device.forgotten", "ok").about(row.user).on(device.to_string()).with("reason", reason)
+    });
+    let events: Vec<_> = [event].into_iter().chain(device).collect();
+    login.accounts.store.end_session(row.id, &events).await?;
     login.sessions.forget(row.id);
     Ok(())
 }
@@ -75,12 +86,15 @@ impl Act<'_> {
     pub(super) async fn begin(&self, row: &UserRow, proven: Proven, reserved: Try) -> Result<Step, LoginError> {
         let enrolled = self.store().second_factors(row.user.id).await?.iter().any(|own| own.confirmed_at.is_some());
         let stage = next_stage(row, self.security, self.now(), enrolled, &proven);
-        let (token, session) = self.new_session(&row.user, stage, proven);
+        let (token, mut session) = self.new_session(&row.user, stage, proven);
+        session.memory = if self.wish { Memory::Wished } else { Memory::None };
+        let device = self.make_device(&mut session);
         let mut events = vec![self.event("login.password", "ok", row.user.id).on(session.id.to_string())];
         if stage == Stage::Live {
-            events.push(self.signed_in_event(&session));
+            events.extend(self.signed_in_events(&session, device.as_ref()));
         }
         let entry = Entry {
+            device: device.as_ref().map(NewDevice::row),
             tries: reserved.settled(stage),
             signed_in_at: (stage == Stage::Live).then(|| self.now()),
             ..self.entry(row, &session)
@@ -91,7 +105,7 @@ impl Act<'_> {
                 .await;
         }
         self.forget_those_that_made_room(&session);
-        Ok(Step::of(token, &session, row.user.clone()))
+        Ok(self.step(token, &session, row.user.clone(), device))
     }
 
     /// Puts a session of more level, under a new token, in the place of `session`. Over when that is gone, or when the user
@@ -103,13 +117,14 @@ impl Act<'_> {
         change: impl FnOnce(&mut SessionRow),
         with: With,
     ) -> Result<Option<Step>, LoginError> {
-        let (token, next) = self.raised(session, change);
+        let (token, next, device) = self.raised(session, change);
         let With { code, change, tries, mut events, mails } = with;
         if arrives(session, &next) {
-            events.push(self.signed_in_event(&next));
+            events.extend(self.signed_in_events(&next, device.as_ref()));
         }
         let signed_in_at = arrives(session, &next).then(|| self.now());
-        let entry = Entry { code, change, outbox: &mails, tries, signed_in_at, ..self.entry(row, &next) };
+        let made = device.as_ref().map(NewDevice::row);
+        let entry = Entry { code, change, outbox: &mails, tries, signed_in_at, device: made, ..self.entry(row, &next) };
         match self.store().rotate_session(session.digest, &entry, &events).await? {
             Entered::In => {}
             Entered::CodeUsed => return Ok(None),
@@ -117,33 +132,70 @@ impl Act<'_> {
         }
         self.login.sessions.forget(session.id);
         self.forget_those_that_made_room(&next);
-        Ok(Some(Step::of(token, &next, row.user.clone())))
+        if !mails.is_empty() {
+            self.login.notices.queued();
+        }
+        Ok(Some(self.step(token, &next, row.user.clone(), device)))
     }
 
     /// `session`, entering where there is room for it, with nothing else beside it.
-    fn entry<'s>(&self, row: &UserRow, session: &'s SessionRow) -> Entry<'s> {
+    pub(super) fn entry<'s>(&self, row: &UserRow, session: &'s SessionRow) -> Entry<'s> {
         let browser = self.browser.token.as_ref().map(BrowserToken::digest);
         Entry { room: self.room(row), browser, ..Entry::of(session, row.epoch) }
     }
 
-    /// What `session` becomes by `change`, and the token for it. One that goes live begins now, with its whole lifetime before
-    /// it: what was proven on the way to it is not proven again in it.
+    /// What `session` becomes by `change`, the token for it, and the device made with it. One that goes live begins now, with
+    /// its whole lifetime before it: what was proven on the way to it is not proven again in it. It was proven from the start
+    /// just now, unless a remembered device did so.
     pub(super) fn raised(
         &self,
         session: &SessionRow,
         change: impl FnOnce(&mut SessionRow),
-    ) -> (SessionToken, SessionRow) {
+    ) -> (SessionToken, SessionRow, Option<NewDevice>) {
         let token = SessionToken::generate(&*self.login.accounts.random);
         let mut next = SessionRow { digest: token.digest(), last_seen: self.now(), ..session.clone() };
         change(&mut next);
         if arrives(session, &next) {
-            (next.created_at, next.auth_time) = (self.now(), self.now());
+            next.created_at = self.now();
+            if !next.is_remembered() {
+                next.auth_time = self.now();
+            }
             next.expires_at = self.now().plus(self.security.sessions.lifetime);
         }
-        (token, next)
+        let device = self.make_device(&mut next);
+        (token, next, device)
     }
 
-    /// For a session that alone stays of all the user's: what was opened in it before, by whoever had its cookie, ends.
+    /// The device of a session that is live and whose user wishes its browser to be remembered: before the last factor there
+    /// is none, and nothing by which to get one (MFA-4).
+    fn make_device(&self, session: &mut SessionRow) -> Option<NewDevice> {
+        if session.stage != Stage::Live || session.memory != Memory::Wished {
+            return None;
+        }
+        session.memory = Memory::None;
+        let lasts = self.security.sessions.remember?;
+        let (accounts, now) = (&self.login.accounts, self.now());
+        let id = DeviceId(new_id(&*accounts.random, now));
+        session.memory = Memory::Of(id);
+        let token = RememberToken::generate(&accounts.keyring, &*accounts.random, id.0);
+        let row = DeviceRow {
+            id,
+            user: session.user,
+            epoch: 0,
+            digest: token.digest(),
+            auth_time: session.auth_time,
+            created_at: now,
+            last_seen: now,
+            expires_at: now.plus(lasts),
+            address: self.origin.address,
+            user_agent: kept_user_agent(&self.browser.user_agent),
+            returned: None,
+        };
+        Some(NewDevice { row, token })
+    }
+
+    /// For a session that alone stays of all the user's: what was opened in it before, by whoever had its cookie, ends. So does
+    /// its device ([`Memory::without_device`]), with all others.
     pub(super) fn another_id(&self) -> SessionId {
         SessionId(new_id(&*self.login.accounts.random, self.now()))
     }
@@ -161,16 +213,39 @@ impl Act<'_> {
         let held = self.login.sessions.row(token).await?;
         let own =
             |held: &SessionRow| held.user == row.user.id && held.stage != Stage::Live && self.now() < held.expires_at;
-        Ok(held.filter(own).map(|session| Step::of(token.clone(), &session, row.user.clone())))
+        Ok(held.filter(own).map(|session| self.step(token.clone(), &session, row.user.clone(), None)))
     }
 
-    /// Ends the session whose cookie the browser held before it signed in.
+    /// Ends the session whose cookie the browser held before it signed in, and forgets the device it was: a browser is
+    /// remembered for whoever signed in last, if they wished so.
     pub(super) async fn end_presented(&self) -> Result<(), LoginError> {
-        let Some(token) = &self.browser.presented else { return Ok(()) };
-        if let Some(row) = self.login.sessions.row(token).await? {
-            end(self.login, &row, "another sign-in in the same browser", &self.origin).await?;
+        if let Some(token) = &self.browser.presented
+            && let Some(row) = self.login.sessions.row(token).await?
+        {
+            end(self.login, &row, ANOTHER_SIGN_IN, &self.origin).await?;
         }
-        Ok(())
+        self.forget_presented().await
+    }
+
+    /// What the browser holds after an act.
+    pub(super) fn step(
+        &self,
+        token: SessionToken,
+        session: &SessionRow,
+        user: User,
+        device: Option<NewDevice>,
+    ) -> Step {
+        match (session.stage, device) {
+            (Stage::SecondFactor, _) => Step::SecondFactor(token),
+            (Stage::ChangePassword, _) => Step::ChangePassword(token),
+            (Stage::Enrol, _) => Step::Enrol(token),
+            (Stage::Live, None) => Step::SignedIn(token, Arc::new(signed_in(session, user))),
+            (Stage::Live, Some(device)) => {
+                let lasts = device.row.expires_at.since(self.now());
+                let remember = Remember { token: device.token, lasts };
+                Step::Remembered(token, Arc::new(signed_in(session, user)), remember)
+            }
+        }
     }
 
     /// Beyond `sessions.maximum_per_user` the oldest end; the new one stays.
@@ -187,14 +262,17 @@ impl Act<'_> {
         }
     }
 
-    /// What the trail says of somebody who is in. Those who look for credential stuffing hear of it too.
+    /// What the trail says of somebody who is in. Those who look for credential stuffing hear of it too, where it was a
+    /// sign-in: what a device opened was no guess that came right.
     pub(super) fn signed_in_event(&self, session: &SessionRow) -> NewEvent {
-        self.login.strangers.signed_in(session.user, self.now());
+        if !session.is_remembered() {
+            self.login.strangers.signed_in(session.user, self.now());
+        }
         let amr: Vec<_> = session.amr.iter().map(|proof| proof.as_str()).collect();
         self.event("login.signed-in", "ok", session.user).on(session.id.to_string()).with("amr", amr)
     }
 
-    fn new_session(&self, user: &User, stage: Stage, proven: Proven) -> (SessionToken, SessionRow) {
+    pub(super) fn new_session(&self, user: &User, stage: Stage, proven: Proven) -> (SessionToken, SessionRow) {
         let random = &*self.login.accounts.random;
         let (token, now) = (SessionToken::generate(random), self.now());
         let lasts = if stage == Stage::Live { self.security.sessions.lifetime } else { PENDING };
@@ -209,10 +287,20 @@ impl Act<'_> {
             created_at: now,
             last_seen: now,
             expires_at: now.plus(lasts),
+            memory: Memory::None,
             address: self.origin.address,
-            user_agent: self.browser.user_agent.chars().take(LONGEST_USER_AGENT).collect(),
+            user_agent: kept_user_agent(&self.browser.user_agent),
         };
         (token, row)
+    }
+}
+
+// === impl NewDevice ===
+
+impl NewDevice {
+    /// As it is stored.
+    pub(super) fn row(&self) -> DeviceRow {
+        self.row.clone()
     }
 }
 
@@ -259,18 +347,4 @@ impl Proven {
 /// Whether the sign-in ends here: in.
 fn arrives(before: &SessionRow, next: &SessionRow) -> bool {
     next.stage == Stage::Live && before.stage != Stage::Live
-}
-
-// === impl Step ===
-
-impl Step {
-    /// What comes next for a session, by its stage.
-    pub(super) fn of(token: SessionToken, session: &SessionRow, user: User) -> Self {
-        match session.stage {
-            Stage::SecondFactor => Self::SecondFactor(token),
-            Stage::ChangePassword => Self::ChangePassword(token),
-            Stage::Enrol => Self::Enrol(token),
-            Stage::Live => Self::SignedIn(token, Arc::new(signed_in(session, user))),
-        }
-    }
 }

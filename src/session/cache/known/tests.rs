@@ -5,12 +5,14 @@ use uuid::Uuid;
 use super::*;
 use crate::identity::{Amr, UserState};
 use crate::secret::{SessionToken, SystemRandom};
-use crate::store::sessions::Stage;
+use crate::store::sessions::{Memory, Stage};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const LIMITS: security::Sessions = security::Sessions {
     idle: Some(Duration::from_mins(15)),
     lifetime: Duration::from_hours(12),
+    remember: None,
+    remembered_idle: None,
     maximum_per_user: None,
 };
 
@@ -42,6 +44,7 @@ fn row(user: u128, session: u128) -> SessionRow {
         created_at: NOW,
         last_seen: NOW,
         expires_at: NOW.plus(LIMITS.lifetime),
+        memory: Memory::None,
         address: None,
         user_agent: String::new(),
     }

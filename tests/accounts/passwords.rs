@@ -168,7 +168,7 @@ async fn sess_3_change_password_ends_the_other_sessions_and_tells_the_owner() {
     assert!(world.lives(&other).await && world.lives(&token).await);
     let step = change(&world, &token, (PASSWORD, None), ROW[1]).await.unwrap();
     let Step::SignedIn(next, now) = step else { panic!("not in") };
-    assert_eq!(now.session, signed_in.session, "the session is the same, under another token");
+    assert_ne!(now.session, signed_in.session, "what was open in the earlier session ends with it");
     assert!(matches!(world.presents(&token).await, Presented::Dead));
     assert!(matches!(world.presents(&other).await, Presented::Dead));
     assert!(world.lives(&next).await);

@@ -38,7 +38,8 @@ async fn ten_browsers_are_known_the_last_ones(base: Arc<Base>) {
     let alice = store_user(&base.store, "alice").await;
     let browsers: Vec<_> = (0..12).map(|_| browser()).collect();
     for (minute, browser) in (0..).zip(&browsers) {
-        let (live, at) = (session(alice), NOW.plus(minutes(minute)));
+        let at = NOW.plus(minutes(minute));
+        let live = SessionRow { auth_time: at, last_seen: at, ..session(alice) };
         let whole = Entry { browser: Some(*browser), signed_in_at: Some(at), ..Entry::of(&live, 1) };
         assert!(base.store.insert_session(&whole, &[]).await.unwrap().is_in());
     }

@@ -173,7 +173,7 @@ async fn sess_3_remember_whatever_ends_all_sessions_forgets_the_devices(base: Ar
         let (row, session) = made(&base, user).await;
         match what {
             "password" => {
-                drop(base.store.set_password(user, &NewPassword::of("$argon2id$new", NOW), &[]).await.unwrap())
+                assert!(base.store.set_password(user, &NewPassword::of("$argon2id$new", NOW), &[]).await.unwrap());
             }
             "factors" => drop(base.store.remove_second_factors(user, &[], &[]).await.unwrap()),
             "disabled" => {

@@ -262,6 +262,19 @@ impl Act<'_> {
         }
     }
 
+    /// In, and, where a device was made with it, remembered.
+    pub(super) fn signed_in_events(
+        &self,
+        session: &SessionRow,
+        device: Option<&NewDevice>,
+    ) -> impl Iterator<Item = NewEvent> {
+        let remembered = device.map(|device| {
+            let event = self.event("device.remembered", "ok", session.user).on(device.row.id.to_string());
+            event.with("session", session.id.to_string()).with("until", device.row.expires_at.to_string())
+        });
+        [self.signed_in_event(session)].into_iter().chain(remembered)
+    }
+
     /// What the trail says of somebody who is in. Those who look for credential stuffing hear of it too, where it was a
     /// sign-in: what a device opened was no guess that came right.
     pub(super) fn signed_in_event(&self, session: &SessionRow) -> NewEvent {

@@ -119,6 +119,7 @@ async fn a_value_that_opens_nothing_is_taken_away_and_leads_nobody_in_circles() 
     let user = carol.session().await.user.id;
     let security = &gate.policy.security;
     gate.portal.login.accounts.reset_password(security, user, &gate.origin()).await.unwrap();
+    a_day_later(&gate);
     let page = carol.opens("/secure/login?return_to=/app/").await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.body.contains("name=\"password\"") && !carol.cookies.contains_key(REMEMBER));

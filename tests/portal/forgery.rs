@@ -132,7 +132,7 @@ async fn web_3_every_cookie_is_locked_to_this_host() {
     for answer in [&page, &signed_in, &signed_out] {
         lines.extend(answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap().to_owned()));
     }
-    assert_eq!(lines.len(), 5, "{lines:?}");
+    assert_eq!(lines.len(), 6, "{lines:?}");
     for line in lines {
         assert!(line.starts_with("__Host-vantail"), "{line}");
         for part in ["; Path=/", "; HttpOnly", "; SameSite=Lax", "; Secure"] {
